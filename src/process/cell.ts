@@ -31,10 +31,11 @@ export interface CellPlan {
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
   /**
-   * The socket by which the program is reached from outside, in a directory of its own. As soon as it is there, the directory
-   * is read-only in the cell: otherwise code inside could replace it by a link, which leads us to a server outside.
+   * The socket by which the program is reached from outside, in a directory of its own. As soon as it has its permissions (octal,
+   * such as `600`, and not those with which it is made), the directory is read-only in the cell: otherwise code inside could replace
+   * it by a link, which leads us to a server outside.
    */
-  readonly socket?: string | undefined;
+  readonly socket?: { readonly path: string; readonly mode: string } | undefined;
   /** What the program is sent when we die. */
   readonly onParentDeath: "INT" | "KILL";
 }
@@ -195,7 +196,7 @@ async function scriptOf({ support, user, mountPoint, readOnly, writable, socket 
     `echo 'server:x:${uid}:${gid}::/tmp:/bin/false' >etc/passwd`,
     `echo 'server:x:${gid}:' >etc/group`,
     ...(await Promise.all(places.map(readOnlyLines))).flat(),
-    ...[...writable, ...(socket === undefined ? [] : [dirname(socket)])].flatMap((path) => [
+    ...[...writable, ...(socket === undefined ? [] : [dirname(socket.path)])].flatMap((path) => [
       `mkdir -p ${quoted(`.${path}`)}`,
       `mount --rbind ${quoted(path)} ${quoted(`.${path}`)}`,
     ]),
@@ -218,9 +219,10 @@ async function scriptOf({ support, user, mountPoint, readOnly, writable, socket 
   ].join("\n");
 }
 
-const sealing = (socket: string): string => `{
-  until [ -S ${quoted(socket)} ]; do sleep 0.02; done
-  mount -o remount,bind,ro,nosuid,nodev,noexec ${quoted(dirname(socket))} && echo sealed || kill -KILL "$server"
+// A server makes the socket and then sets its permissions: the directory must stay writable until both are done.
+const sealing = ({ path, mode }: NonNullable<CellPlan["socket"]>): string => `{
+  until [ -S ${quoted(path)} ] && [ "$(stat -c %a ${quoted(path)})" = ${mode} ]; do sleep 0.02; done
+  mount -o remount,bind,ro,nosuid,nodev,noexec ${quoted(dirname(path))} && echo sealed || kill -KILL "$server"
 } &`;
 
 async function readOnlyLines(path: string): Promise<string[]> {

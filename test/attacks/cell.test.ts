@@ -180,6 +180,36 @@ test("R57 where only root may make namespaces, a cell made by root is as tight",
     assert.match(said.join(""), refused);
 });
 
+test("R57 the directory of a socket is closed after the server has set its permissions, not before", { skip }, async (t) => {
+  assert.ok(support && !("missing" in support) && user);
+  const place = mkdtempSync(join(tmpdir(), "lifeboat-cell-"));
+  t.after(() => rmSync(place, { recursive: true, force: true }));
+  const [mountPoint, directory] = [join(place, "c"), join(place, "s")];
+  for (const one of [mountPoint, directory]) mkdirSync(one);
+  for (const one of [place, mountPoint, directory]) chownSync(one, user.uid, user.gid);
+  const path = join(directory, "socket");
+  const said: string[] = [];
+  // As PostgreSQL does it: the socket is made, and its permissions are set afterwards; here much later. Then it waits for the sealing.
+  const server = `
+    use IO::Socket::UNIX;
+    my ($path) = @ARGV;
+    my $socket = IO::Socket::UNIX->new(Local => $path, Listen => 1) or die "no socket: $!";
+    chmod 0700, $path or die "early: $!";
+    sleep 1;
+    chmod 0600, $path or die "late: $!";
+    select undef, undef, undef, 0.02 while chmod 0600, $path;
+    print STDERR "closed";`;
+  const { child, sealed } = await startInCell(
+    { support, user, mountPoint, readOnly: [], writable: [], socket: { path, mode: "600" }, onParentDeath: "KILL" },
+    "perl",
+    ["-e", server, path],
+    (chunk) => void said.push(String(chunk)),
+  );
+  await Promise.race([sealed, child.closed]);
+  await child.closed;
+  assert.equal(said.join(""), "closed");
+});
+
 interface Started {
   readonly parent: number;
   readonly supervisor: number;

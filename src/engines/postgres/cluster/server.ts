@@ -41,6 +41,9 @@ export async function startServer(order: SupervisorOrder, given: AbortSignal, on
   }
 }
 
+/** Enough to connect. The server makes its socket with 700 and then sets this: a cell tells the two apart. */
+const SOCKET_MODE = "600";
+
 async function start(order: SupervisorOrder, onStderr: (chunk: Uint8Array) => void): Promise<Started> {
   const { data, bin, cell, keep, uid = process.getuid?.() ?? 0, gid = process.getgid?.() ?? 0 } = order;
   const { socket, configuration, cell: mountPoint } = layoutOf(order.directory);
@@ -50,6 +53,7 @@ async function start(order: SupervisorOrder, onStderr: (chunk: Uint8Array) => vo
     port: String(PORT),
     ...order.settings,
     unix_socket_directories: socket,
+    unix_socket_permissions: `0${SOCKET_MODE}`,
   };
   const program = `${bin}/postgres`;
   const args = ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
@@ -71,7 +75,7 @@ async function start(order: SupervisorOrder, onStderr: (chunk: Uint8Array) => vo
     mountPoint,
     readOnly: [...(await placesOfProgram(bin)), ...(order.hba === undefined ? [] : [configuration])],
     writable: [data, ...cell.writable],
-    socket: `${socket}/.s.PGSQL.${settings.port}`,
+    socket: { path: `${socket}/.s.PGSQL.${settings.port}`, mode: SOCKET_MODE },
     // The kernel takes everything of a cell along, also what is in memory.
     onParentDeath: keep ? ("INT" as const) : ("KILL" as const),
   };

@@ -7,7 +7,6 @@ export type Settings = Readonly<Record<string, string>>;
 /** For every temporary cluster: reached by its socket only, silent, and without a trace outside its directory. */
 const COMMON: Settings = {
   listen_addresses: "",
-  unix_socket_permissions: "0700",
   log_min_messages: "warning",
   log_timezone: "UTC",
   timezone: "UTC",
