@@ -1,65 +1,35 @@
 // Faults that a test asks for: of requests, of the work they begin, and of the connections to a cluster.
 import type { ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
+import * as faults from "../faults.ts";
+import { type Counted, FaultQueue, type HttpEffect, type HttpFault, meant, noteSeen, type Planned, type SeenRequest } from "../faults.ts";
 import { AtlasApiError } from "./errors.ts";
 
-/** A fault of some requests. Method and path choose them (default: all); the first `skip` of them pass. */
-export interface Fault {
-  readonly method?: string;
-  /** Of the path below `/api/atlas/v2`: `/groups/x/clusters`; of others the whole path: `/api/oauth/token`. */
-  readonly path?: RegExp;
-  readonly skip?: number;
-  /** How many of them fail; `Number.POSITIVE_INFINITY` for all. Default: 1. */
-  readonly times?: number;
-  readonly effect:
-    | { readonly kind: "latency"; readonly ms: number }
-    | {
-        readonly kind: "status";
-        readonly status: number;
-        readonly errorCode?: string;
-        readonly detail?: string;
-        readonly retryAfterSeconds?: number;
-      }
-    /** The connection breaks before anything was done, or after all was done (a lost answer). */
-    | { readonly kind: "dropBefore" }
-    | { readonly kind: "dropAfter" }
-    /** Never answered: before the request is carried out, or after it. */
-    | { readonly kind: "stallBefore" }
-    | { readonly kind: "stallAfter" }
-    /** All is done, but the answer is a page of HTML, or JSON that ends too early. */
-    | { readonly kind: "malformed"; readonly as?: "html" | "truncated" };
+export type Seen = SeenRequest;
+
+/** A fault of some requests. The path is that below `/api/atlas/v2`: `/groups/x/clusters`; of others the whole: `/api/oauth/token`. */
+export interface Fault extends HttpFault {
+  readonly effect: HttpEffect | OwnEffect;
 }
+
+type OwnEffect =
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly errorCode?: string;
+      readonly detail?: string;
+      readonly retryAfterSeconds?: number;
+    }
+  /** All is done, but the answer is a page of HTML, or JSON that ends too early. */
+  | { readonly kind: "malformed"; readonly as?: "html" | "truncated" };
 
 export type WorkKind = "createCluster" | "deleteCluster" | "snapshot" | "restore" | "collectionRestore" | "export";
 
 /** Work that fails, or never ends. */
-export interface WorkFault {
+export interface WorkFault extends Counted {
   readonly work: WorkKind;
   /** Of one cluster only: the new one, the source of a snapshot, the target of a restore. */
   readonly cluster?: string;
   readonly outcome: "fail" | "hang";
-  readonly skip?: number;
-  readonly times?: number;
-}
-
-/** A fault that was asked for. */
-export interface Planned {
-  /** How often it was hit. */
-  readonly hits: number;
-  /** Resolves when it is hit for the first time. */
-  readonly firstHit: Promise<void>;
-}
-
-/** A request as it was seen, for tests to look at. */
-export interface Seen {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly body: unknown;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Undefined until answered; stays undefined where no answer is sent. */
-  status?: number | undefined;
-  answer?: unknown;
 }
 
 export interface Faults {
@@ -76,54 +46,12 @@ export interface Faults {
   readonly seen: Seen[];
 }
 
-const MOST_SEEN = 10_000;
-
 export type Effect = Fault["effect"];
-
-interface Waiting<F> {
-  readonly fault: F;
-  readonly plan: { hits: number; firstHit: Promise<void> };
-  readonly onFirstHit: () => void;
-  skip: number;
-  left: number;
-}
-
-class Queue<F extends { readonly skip?: number; readonly times?: number }> {
-  #waiting: Waiting<F>[] = [];
-
-  add(fault: F): Planned {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const plan = { hits: 0, firstHit: promise };
-    this.#waiting.push({ fault, plan, onFirstHit: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
-    return plan;
-  }
-
-  /** Those that are hit; every one that waits for this counts it. */
-  take(meant: (fault: F) => boolean): F[] {
-    return this.#waiting.filter((waiting) => meant(waiting.fault) && hit(waiting)).map((waiting) => waiting.fault);
-  }
-
-  clear(): void {
-    this.#waiting = [];
-  }
-}
-
-function hit(waiting: Waiting<unknown>): boolean {
-  if (waiting.left <= 0) return false;
-  if (waiting.skip > 0) {
-    waiting.skip--;
-    return false;
-  }
-  waiting.left--;
-  waiting.plan.hits++;
-  waiting.onFirstHit();
-  return true;
-}
 
 export class FaultList implements Faults {
   readonly seen: Seen[] = [];
-  readonly #requests = new Queue<Fault>();
-  readonly #work = new Queue<WorkFault>();
+  readonly #requests = new FaultQueue<Fault>();
+  readonly #work = new FaultQueue<WorkFault>();
   #lateLogins = 0;
   readonly #down = new Set<{ up(): Promise<void> }>();
   readonly #takeDown: (cluster: string) => Promise<() => Promise<void>>;
@@ -169,14 +97,11 @@ export class FaultList implements Faults {
   }
 
   note(seen: Seen): void {
-    this.seen.push(seen);
-    if (this.seen.length > MOST_SEEN) this.seen.shift();
+    noteSeen(this.seen, seen);
   }
 
   take(method: string, path: string): readonly Effect[] {
-    const meant = (fault: Fault): boolean =>
-      (fault.method === undefined || fault.method === method) && (fault.path === undefined || fault.path.test(path));
-    return this.#requests.take(meant).map((fault) => fault.effect);
+    return this.#requests.take(meant(method, path)).map(({ effect }) => effect);
   }
 
   /** How this work will end, when a fault was asked for. */
@@ -185,26 +110,11 @@ export class FaultList implements Faults {
   }
 }
 
-/** Applies the fault before the request is carried out. False when it must not be carried out, and gets no answer. */
-export async function applyBefore(effects: readonly Effect[], response: ServerResponse): Promise<boolean> {
-  for (const effect of effects) {
-    if (effect.kind === "latency") await sleep(effect.ms, undefined, { ref: false });
-    if (effect.kind === "dropBefore") response.socket?.destroy();
-    if (effect.kind === "dropBefore" || effect.kind === "stallBefore") return false;
-    if (effect.kind === "status") {
-      const { status, errorCode = "UNEXPECTED_ERROR", detail = "a fault was asked for", retryAfterSeconds } = effect;
-      const headers: Record<string, string> = retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
-      throw new AtlasApiError(status, errorCode, detail, [], headers);
-    }
-  }
-  return true;
-}
-
-/** Whether the answer may be sent. */
-export function applyAfter(effects: readonly Effect[], response: ServerResponse): boolean {
-  if (effects.some((effect) => effect.kind === "dropAfter")) {
-    response.socket?.destroy();
-    return false;
-  }
-  return !effects.some((effect) => effect.kind === "stallAfter");
-}
+/** Applies the fault before the request is carried out. Returns false when it must not be carried out, and gets no answer. */
+export const applyBefore = (effects: readonly Effect[], response: ServerResponse): Promise<boolean> =>
+  faults.applyBefore<OwnEffect>(effects, response, (effect) => {
+    if (effect.kind !== "status") return;
+    const { status, errorCode = "UNEXPECTED_ERROR", detail = "a fault was asked for", retryAfterSeconds } = effect;
+    const headers: Record<string, string> = retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
+    throw new AtlasApiError(status, errorCode, detail, [], headers);
+  });

@@ -1,11 +1,12 @@
 // From a request to its answer: authentication, faults, limits, versions, dispatch, and errors in the API's words.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { applyAfter } from "../faults.ts";
 import type { Authenticator } from "./auth.ts";
 import { fetchDownload } from "./downloads.ts";
 import { runDue } from "./due-work.ts";
 import type { Emulator } from "./emulator.ts";
 import { AtlasApiError, refused } from "./errors.ts";
-import { applyAfter, applyBefore, type Effect, type Seen } from "./faults.ts";
+import { applyBefore, type Effect, type Seen } from "./faults.ts";
 import { mediaType, requireVersionedBody, versionOf } from "./media.ts";
 import { resolve } from "./router.ts";
 import type { Json } from "./state.ts";

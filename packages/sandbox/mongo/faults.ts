@@ -1,5 +1,6 @@
 // Faults that a test asks for, and when they apply.
 import type { Document } from "bson";
+import { type Counted, FaultQueue, noteSeen, type Planned } from "../faults.ts";
 import { CommandError } from "./errors.ts";
 
 export type Effect =
@@ -14,24 +15,13 @@ export type Effect =
   | { readonly kind: "stallAfter" };
 
 /** A fault of some commands. Its members choose them (default: all); the first `skip` of them pass. */
-export interface Fault {
+export interface Fault extends Counted {
   /** The command's name: `find`, or a pattern. */
   readonly command?: string | RegExp;
   readonly db?: string;
   /** The collection that the command is about. */
   readonly collection?: string | RegExp;
-  readonly skip?: number;
-  /** How many of them fail. Default: 1. */
-  readonly times?: number;
   readonly effect: Effect;
-}
-
-/** A fault that was asked for. */
-export interface Planned {
-  /** How often it was hit. */
-  readonly hits: number;
-  /** Resolves when it is hit for the first time. */
-  readonly firstHit: Promise<void>;
 }
 
 /** A command as it was seen, for tests to look at. Documents that came beside the body are not kept, only counted. */
@@ -55,16 +45,7 @@ export interface Faults {
   readonly seen: Seen[];
 }
 
-const MOST_SEEN = 10_000;
 const GREETINGS = new Set(["hello", "isMaster", "ismaster", "ping", "endSessions"]);
-
-interface Waiting {
-  readonly fault: Fault;
-  readonly plan: { hits: number; firstHit: Promise<void> };
-  readonly onFirstHit: () => void;
-  skip: number;
-  left: number;
-}
 
 const fits = (wanted: string | RegExp | undefined, is: string): boolean =>
   wanted === undefined || (typeof wanted === "string" ? wanted === is : wanted.test(is));
@@ -72,7 +53,7 @@ const fits = (wanted: string | RegExp | undefined, is: string): boolean =>
 export class FaultList implements Faults {
   readonly seen: Seen[] = [];
   readonly #drop: () => void;
-  #waiting: Waiting[] = [];
+  readonly #commands = new FaultQueue<Fault>();
   #held = Promise.withResolvers<void>();
 
   constructor(dropConnections: () => void) {
@@ -80,14 +61,11 @@ export class FaultList implements Faults {
   }
 
   next(fault: Fault): Planned {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const plan = { hits: 0, firstHit: promise };
-    this.#waiting.push({ fault, plan, onFirstHit: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
-    return plan;
+    return this.#commands.add(fault);
   }
 
   clear(): void {
-    this.#waiting = [];
+    this.#commands.clear();
     this.#held.resolve();
     this.#held = Promise.withResolvers<void>();
   }
@@ -103,29 +81,16 @@ export class FaultList implements Faults {
 
   note(seen: Seen): Seen {
     if (GREETINGS.has(seen.command)) return seen;
-    this.seen.push(seen);
-    if (this.seen.length > MOST_SEEN) this.seen.shift();
+    noteSeen(this.seen, seen);
     return seen;
   }
 
-  /** Faults of this command; every fault that waits for it counts it. */
   take(command: string, db: string, collection: string): readonly Effect[] {
-    const effects: Effect[] = [];
-    for (const waiting of this.#waiting) {
-      const { fault, plan } = waiting;
+    const matches = (fault: Fault): boolean => {
       const greeting = fault.command === undefined && GREETINGS.has(command);
-      const meant = !greeting && fits(fault.command, command) && fits(fault.db, db) && fits(fault.collection, collection);
-      if (!meant || waiting.left === 0) continue;
-      if (waiting.skip > 0) {
-        waiting.skip--;
-        continue;
-      }
-      waiting.left--;
-      plan.hits++;
-      waiting.onFirstHit();
-      effects.push(fault.effect);
-    }
-    return effects;
+      return !greeting && fits(fault.command, command) && fits(fault.db, db) && fits(fault.collection, collection);
+    };
+    return this.#commands.take(matches).map(({ effect }) => effect);
   }
 }
 

@@ -1,9 +1,10 @@
 // From a request to its answer: key, faults, dispatch, and errors in the API's words.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { applyAfter } from "../faults.ts";
 import type { Emulator, Json } from "./emulator.ts";
 import { invalid, NeonApiError } from "./errors.ts";
-import { applyAfter, applyBefore, type FaultList, type Seen } from "./faults.ts";
+import { applyBefore, type FaultList, type Seen } from "./faults.ts";
 import { resolve } from "./router.ts";
 import type { ApiKey } from "./state.ts";
 
