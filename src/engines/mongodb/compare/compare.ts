@@ -1,9 +1,10 @@
 // Two fingerprints side by side: every difference a check with a name, and never an empty list.
+import { bounded, incomparable, NAMED, unreadable } from "../../../core/comparison.ts";
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
 import { nameMatcher } from "../scope.ts";
-import { bounded, compareDefinitions, expires, NAMED } from "./definitions.ts";
+import { compareDefinitions, expires } from "./definitions.ts";
 
 /** `expected` is the source's, `actual` the restored database's. Fails where they differ; inconclusive where nothing can be said. */
 export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, options: CompareOptions = {}): Check[] {
@@ -12,8 +13,8 @@ export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, 
   // All that was chosen came about after the backup: there is nothing of it to compare, and the replay says what came of it.
   if (options.logFollows === true && options.tables !== undefined && Object.keys({ ...source.tables, ...copy.tables }).length === 0)
     return [];
-  const incomparable = comparable(source, copy);
-  if (incomparable.length > 0) return incomparable;
+  const obstacles = incomparable(source, copy);
+  if (obstacles.length > 0) return obstacles;
   const { kind } = source.scope;
   return [
     ...unreadable("source", source),
@@ -36,31 +37,6 @@ function alike(expected: Fingerprint, actual: Fingerprint, patterns: readonly st
     unhashed: fingerprint.unhashed.filter(({ object }) => chosen(object)),
   });
   return [reduce(expected), reduce(actual)];
-}
-
-function comparable(expected: Fingerprint, actual: Fingerprint): Check[] {
-  const checks: Check[] = [];
-  const differ = (what: string, message: string, before: string, after: string): void => {
-    if (before !== after)
-      checks.push({ name: `fingerprint ${what}`, kind: "data", outcome: "inconclusive", message, expected: before, actual: after });
-  };
-  const scope = ({ scope: { kind, tables } }: Fingerprint): string => [kind, ...[...(tables ?? [])].sort()].join(" ");
-  const recompute = "values of different algorithms cannot be compared: recompute one of them";
-  differ("algorithm", recompute, expected.algorithm, actual.algorithm);
-  differ("scope", "the fingerprints cover different things", scope(expected), scope(actual));
-  return checks;
-}
-
-function unreadable(side: string, fingerprint: Fingerprint): Check[] {
-  const checks = fingerprint.unhashed.map(
-    ({ kind, object, reason }): Check => ({
-      name: `content of ${kind} ${object}`,
-      kind: "data",
-      outcome: "inconclusive",
-      message: `could not be read in the ${side}: ${reason}`,
-    }),
-  );
-  return bounded(checks, NAMED.failed, `objects of the ${side} that could not be read`);
 }
 
 function compareCollections(expected: Fingerprint, actual: Fingerprint): Check[] {

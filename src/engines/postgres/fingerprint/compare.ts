@@ -1,12 +1,10 @@
 // Two fingerprints side by side: every difference a check with a name, and never an empty list.
+import { bounded, incomparable, NAMED, unreadable } from "../../../core/comparison.ts";
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
 import { definitionsIn, definitionsOf, isUnfilled } from "./left-out.ts";
 import { matchesPattern, parsePattern } from "./scope.ts";
-
-/** At most so many checks of one sort are named one by one; one more says how many are left. */
-const NAMED = { passed: 50, failed: 100 };
 
 const OWNERSHIP = /^(owner|acl|maintain|default privileges|user mapping) /;
 /** What a role that does not exist cannot be given. */
@@ -24,8 +22,8 @@ type Facts = Readonly<Record<string, string>>;
 export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, options: CompareOptions = {}): Check[] {
   const partial = options.tables !== undefined || options.dataOnly === true;
   const [source, copy] = partial ? alike(expected, actual, options.tables) : [expected, actual];
-  const incomparable = comparable(source, copy);
-  if (incomparable.length > 0) return incomparable;
+  const obstacles = incomparable(source, copy);
+  if (obstacles.length > 0) return obstacles;
   return [
     ...unreadable("source", source),
     ...unreadable("copy", copy),
@@ -51,44 +49,6 @@ function alike(expected: Fingerprint, actual: Fingerprint, tables: readonly stri
   if (tables !== undefined) return [{ ...source, scope: actual.scope }, actual];
   const copy = { ...actual, tables: reduce(actual.tables, (name) => name in expected.tables) };
   return [source, { ...copy, sequences: reduce(actual.sequences, (name) => name in expected.sequences) }];
-}
-
-function comparable(expected: Fingerprint, actual: Fingerprint): Check[] {
-  const checks: Check[] = [];
-  if (expected.algorithm !== actual.algorithm) {
-    checks.push({
-      name: "fingerprint algorithm",
-      kind: "data",
-      outcome: "inconclusive",
-      message: "values of different algorithms cannot be compared: recompute one of them",
-      expected: expected.algorithm,
-      actual: actual.algorithm,
-    });
-  }
-  const scopes = [expected, actual].map(({ scope }) => [scope.kind, ...[...(scope.tables ?? [])].sort()].join(" "));
-  if (scopes[0] !== scopes[1]) {
-    checks.push({
-      name: "fingerprint scope",
-      kind: "data",
-      outcome: "inconclusive",
-      message: "the fingerprints cover different things",
-      expected: scopes[0],
-      actual: scopes[1],
-    });
-  }
-  return checks;
-}
-
-function unreadable(side: string, fingerprint: Fingerprint): Check[] {
-  const checks = fingerprint.unhashed.map(
-    ({ kind, object, reason }): Check => ({
-      name: `content of ${kind} ${object}`,
-      kind: "data",
-      outcome: "inconclusive",
-      message: `could not be read in the ${side}: ${reason}`,
-    }),
-  );
-  return bounded(checks, NAMED.failed, `objects of the ${side} that could not be read`);
 }
 
 const totalRows = (fingerprint: Fingerprint): number => Object.values(fingerprint.tables).reduce((sum, { rows }) => sum + rows, 0);
@@ -156,14 +116,6 @@ function boundedPasses(passed: readonly Check[]): Check[] {
   const rows = rest.reduce((sum, check) => sum + (check.rows ?? 0), 0);
   const message = `all ${rows} rows of ${rest.length} smaller tables are equal`;
   return [...sorted.slice(0, NAMED.passed), { name: `rows of ${rest.length} more tables`, kind: "data", outcome: "pass", message, rows }];
-}
-
-/** The first of many checks, and one that says how many more there are, with the worst outcome among them. */
-function bounded(checks: readonly Check[], limit: number, what: string): Check[] {
-  if (checks.length <= limit) return [...checks];
-  const rest = checks.slice(limit);
-  const outcome = rest.some((check) => check.outcome === "fail") ? "fail" : "inconclusive";
-  return [...checks.slice(0, limit), { name: what, kind: rest[0]?.kind ?? "data", outcome, message: `and ${rest.length} more` }];
 }
 
 /**
