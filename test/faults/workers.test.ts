@@ -31,6 +31,7 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
   const lifeboat = await openLifeboat({ config: world.configFile, env: world.env });
   t.after(() => lifeboat.close());
 
+  const beganMs = performance.now();
   const put = (await Promise.all([lifeboat.run("tick", {}), lifeboat.run("tick", {})])).flatMap(({ queued }) => queued);
   const backups = put.filter((key) => key.startsWith("backup:"));
   assert.equal(backups.length, SOURCES, "two schedulers put each slot once");
@@ -77,7 +78,6 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
   isOver = true;
   for (const worker of workers) worker.kill("SIGTERM");
   for (const worker of workers) assert.equal((await worker.ended).exit, 0);
-  t.diagnostic(`${kills} kills`);
   assert.ok(kills >= WORKERS, `only ${kills} kills`);
 
   const { points } = await lifeboat.run("list", {});
@@ -86,6 +86,8 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
   assert.deepEqual((await lifeboat.run("tick", {})).queued, [], "nothing is due any longer");
   await lifeboat.run("jobs recover", {});
   const { jobs } = await lifeboat.run("jobs", { limit: 100_000 });
+  const interrupted = jobs.filter(({ state }) => state === "failed").length;
+  t.diagnostic(`${kills} kills, ${interrupted} jobs interrupted and taken over, ${Math.round((performance.now() - beganMs) / 1000)} s`);
   assert.deepEqual(
     [...new Set(jobs.map(({ state }) => state))].filter((state) => state !== "done" && state !== "failed"),
     [],
