@@ -18,10 +18,11 @@ import { openTrail } from "./operations/audit/trail.ts";
 import type { ApprovalPolicy, Aside, Context, Source } from "./operations/context.ts";
 import type { PointEntry } from "./operations/points/points.ts";
 import type { Storage } from "./ports/storage.ts";
+import { openEvenAway } from "./repository/away.ts";
 import { listStoredSources } from "./repository/backups.ts";
 import { openCatalog } from "./repository/catalog.ts";
 import { backupFolder } from "./repository/layout.ts";
-import { openForgetful, openMemory } from "./repository/memory.ts";
+import { type Memory, openForgetful, openMemory } from "./repository/memory.ts";
 import { openRepository } from "./repository/open.ts";
 import { openPeople, type People } from "./repository/people.ts";
 import type { Repository } from "./repository/repository.ts";
@@ -34,6 +35,8 @@ export interface Surroundings extends SourceSurroundings {
   readonly lifeboat: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal | undefined;
+  /** A repository that cannot be read now is opened by what this machine remembers of it. Default: compose throws. */
+  readonly evenAway?: boolean | undefined;
 }
 
 export interface Composed extends Context {
@@ -48,26 +51,30 @@ export interface Composed extends Context {
   folderOf(entry: PointEntry): string;
 }
 
-/** Wires a configuration. Throws NO_REPOSITORY, and what its storage throws. */
+/** Wires a configuration. Throws NO_REPOSITORY, and what its storage throws, unless the repository may be away. */
 export async function compose(config: Config, around: Surroundings): Promise<Composed> {
   const { clock, lifeboat, env, signal } = around;
   const storage = await openStorage(config);
   try {
-    const repository = await openRepository(storage, trustIn(config), (id) => openMemory(id, stateIn(config, env)), signal);
+    const state = stateIn(config, env);
+    const memory = (id: string): Memory => openMemory(id, state);
+    const trust = trustIn(config);
+    const repository = around.evenAway
+      ? await openEvenAway({ storage, trust, memory, state, signal })
+      : await openRepository(storage, trust, memory, signal);
     const { tools } = config;
     const catalog = openCatalog(repository, tools.stateDirectory ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lifeboat"));
     const sources = new Map<string, Source>();
     for (const name of Object.keys(config.sources))
       sources.set(name, await wireSource(config, name, around, archivesIn(config, env, repository.identity.id)));
-    const stateFile = (name: string): string =>
-      join(stateIn(config, env), `${name}-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`);
+    const stateFile = (name: string): string => join(state, `${name}-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`);
     const people = openPeople(stateFile("people"));
     const work = wireWork(config, clock);
-    const aside = asideIn(stateIn(config, env), repository);
+    const aside = asideIn(state, repository);
     return {
       repository,
       aside,
-      audit: openTrail(repository, join(stateIn(config, env), `audit-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}`), clock),
+      audit: openTrail(repository, join(state, `audit-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}`), clock),
       witnesses: wireWitnesses(config, repository.identity.id),
       approval: approvalIn(config),
       catalog,

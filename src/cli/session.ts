@@ -12,14 +12,15 @@ import type { CommandCall } from "./command.ts";
 
 type Call = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "events" | "emit" | "job">;
 
-/** Wires the configuration for `run`, and closes everything again at the end. `storedOnly`: no engine is loaded. */
+/** Wires the configuration for `run`, and closes everything again at the end. `storedOnly`: no engine is loaded. `evenAway`: see `compose`. */
 export async function withContext<T>(
   call: Omit<Call, "emit" | "job">,
   run: (context: OperationContext) => Promise<T>,
   storedOnly?: boolean,
+  evenAway?: boolean,
 ): Promise<T> {
   const { clock, signal, env } = call;
-  const context = await compose(call.config(), { clock, lifeboat: readVersion(), env, signal, storedOnly });
+  const context = await compose(call.config(), { clock, lifeboat: readVersion(), env, signal, storedOnly, evenAway });
   const over = new AbortController();
   try {
     const progress = new JobProgress(call.events, clock);
@@ -46,7 +47,7 @@ export async function perform<Request, Result, Plan>(
     call.emit(result, () => render(shown(result)));
     return operation.exit?.(result) ?? EXIT.done;
   };
-  return await withContext(call, run, operation.storedOnly?.(request));
+  return await withContext(call, run, operation.storedOnly?.(request), operation.evenAway);
 }
 
 /** The same for the operation's plan. */

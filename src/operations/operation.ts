@@ -25,6 +25,8 @@ export interface Operation<Request, Result, Plan = unknown> {
   readonly local?: "all" | LocalPart<Request>;
   /** Whether it only looks at what is stored: sources without a control plane then come without engine and provider. Default: false. */
   storedOnly?(request: NoInfer<Request>): boolean;
+  /** Whether it runs also while the repository cannot be read, by what this machine remembers of it. Default: false. */
+  readonly evenAway?: boolean;
   /** Whether the request makes one job, to which the caller can give an id. Default: false. */
   oneJob?(request: NoInfer<Request>): boolean;
   /** What `run` would do; changes nothing. Absent: the operation has no plan. */

@@ -15,7 +15,7 @@ import { putDue, untilNextLook } from "./scheduler/due.ts";
 import { runShift } from "./scheduler/shift.ts";
 import { type Judgement, type Service, Wiring } from "./service.ts";
 
-export interface ServeOptions extends Omit<Surroundings, "signal"> {
+export interface ServeOptions extends Omit<Surroundings, "signal" | "evenAway"> {
   readonly config: Config;
   /** Loads the configuration again. Throws CONFIG_*, SECRET_MISSING. */
   load(): Config;
@@ -33,8 +33,9 @@ export interface ServeOptions extends Omit<Surroundings, "signal"> {
 const CLEAN_UP_MS = 5000;
 
 /** Serves until the signal aborts. Throws what `compose` throws, and ADDRESS_UNAVAILABLE. */
-export async function serve({ config, load, log, signal, host, port, onHangup, ...around }: ServeOptions): Promise<void> {
-  const { clock } = around;
+export async function serve({ config, load, log, signal, host, port, onHangup, ...given }: ServeOptions): Promise<void> {
+  const { clock } = given;
+  const around: Surroundings = { ...given, evenAway: true };
   const wiring = new Wiring(config, await compose(config, around));
   const subscribers: Events[] = [(event) => logEvent(log, event)];
   const cancel = new AbortController();

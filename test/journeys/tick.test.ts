@@ -2,19 +2,22 @@
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { compose } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { beat } from "../../src/operations/watch/beat.ts";
 import type { Channel } from "../../src/ports/notifier.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import { systemClock } from "../../src/system-clock.ts";
+import { beginSlack } from "../support/notify/rooms.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig, type World } from "../support/program.ts";
+import { beginServing } from "../support/serving.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -205,4 +208,47 @@ test("R36 R37 tick posts an alert to a webhook, signed, and posts its end; notif
   assert.equal(told.length, 3, told.join(", "));
   assert.match(told.slice(1).join(", "), /NO_BACKUP.*NO_BACKUP/);
   assert.ok(!received.some(({ body }) => body.includes("whsec_")));
+});
+
+test("R36 R33 a repository that is away is told by tick and serve, once, and nothing is stored in its place", { skip }, async (t) => {
+  const slack = await beginSlack(t);
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select 1 as id");
+  const yaml = `server: { beat: 1s }\nnotify:\n  ops: { kind: slack, url: "\${HOOK}" }\n`;
+  const world = await beginWorld(t, { sources: { shop }, yaml, env: { HOOK: slack.url } });
+  await world.expect(0, "backup");
+  await world.expect(0, "tick");
+  const about = (): number => slack.messages.filter((message) => JSON.stringify(message).includes("REPOSITORY_UNREACHABLE")).length;
+  const elsewhere = `${world.repository}-elsewhere`;
+  renameSync(world.repository, elsewhere);
+
+  const ran = (await world.expect(1, "tick", "--json")).json();
+  assert.deepEqual([ran.verdict, ran.failures.map(({ code }: { code: string }) => code)], ["fail", ["STORAGE_NOT_FOUND"]]);
+  assert.deepEqual(
+    ran.alerts.opened.map(({ source, code }: Record<string, string>) => [source, code]),
+    [[null, "REPOSITORY_UNREACHABLE"]],
+  );
+  assert.equal(about(), 1);
+  // The empty directory of a share that is not mounted.
+  mkdirSync(world.repository);
+  assert.equal((await world.expect(10, "tick", "--json")).json().failures[0].code, "NO_REPOSITORY");
+  const service = await beginServing(world);
+  // 503 without a verdict: the first beat has not ended.
+  let red = await service.health("/api/health", 503);
+  for (; red.verdict === undefined; red = await service.health("/api/health", 503)) await sleep(100);
+  assert.equal(red.verdict, "fail");
+  assert.equal(about(), 1, "it is told once");
+  assert.deepEqual(readdirSync(world.repository), []);
+
+  rmSync(world.repository, { recursive: true });
+  renameSync(elsewhere, world.repository);
+  await service.health("/api/health", 200);
+  await service.until(({ code, message }) => code === "REPOSITORY_UNREACHABLE" && String(message).startsWith("alert closed"));
+  await service.stop();
+  assert.equal(about(), 2);
+  const { open } = (await world.expect(0, "tick", "--json")).json().alerts;
+  assert.deepEqual(
+    open.filter(({ code }: { code: string }) => code === "REPOSITORY_UNREACHABLE"),
+    [],
+  );
 });

@@ -1,7 +1,8 @@
 // lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
 import * as z from "zod/mini";
-import { asLifeboatError, EXIT, type ExitStatus } from "../../core/errors.ts";
+import { asLifeboatError, EXIT, type ExitStatus, type LifeboatError } from "../../core/errors.ts";
 import type { WorkItem } from "../../core/work.ts";
+import { isAway } from "../../repository/away.ts";
 import type { Workplace } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
@@ -26,6 +27,7 @@ const told = z.strictObject({
 export const tick = operation({
   name: "tick",
   access: "backup",
+  evenAway: true,
   request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
   result: z.strictObject({
     verdict: about(verdict, "Of the sources together, as in `status`."),
@@ -76,7 +78,14 @@ export const tick = operation({
     const items: WorkItem[] = [];
     const judged = new Set<string>();
     const jobs = jobsReadOnce(context.repository, context.signal);
-    for (const one of await unpaused(context, sources, context.signal)) {
+    let away: LifeboatError | undefined;
+    const scheduled = await unpaused(context, sources, context.signal).catch((error: unknown) => {
+      if (!isAway(error)) throw error;
+      away = error;
+      failures.push(...sources.map(({ name }) => failureOf(name, error)));
+      return [];
+    });
+    for (const one of scheduled) {
       const due = await dueWork(context, one, context, jobs);
       failures.push(...due.failures);
       if (due.failures.length === 0) judged.add(one.name);
@@ -92,7 +101,7 @@ export const tick = operation({
     }
     const queued = shared === undefined ? [] : await put(context, shared, items, judged, failures);
     const worked = backups.length + drills.length + expired.length + failures.length > 0;
-    const last = worked || before === undefined ? await beat(context, sources, context) : before;
+    const last = (worked && away === undefined) || before === undefined ? await beat(context, sources, context) : before;
     const beats = before === undefined || before === last ? [last] : [before, last];
     const events = beats.flatMap((one) => one.events);
     const isWell =

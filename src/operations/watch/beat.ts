@@ -10,6 +10,7 @@ import type { Verdict } from "../../core/verdict.ts";
 import type { Channel } from "../../ports/notifier.ts";
 import { isRefusal } from "../../ports/storage.ts";
 import { type AlertState, changeAlerts, type Pending, readAlerts, type Troubled } from "../../repository/alerts.ts";
+import { isAway } from "../../repository/away.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -60,11 +61,6 @@ interface Found {
   /** Why the repository cannot be read. */
   readonly away?: LifeboatError | undefined;
 }
-
-const AWAY: ReadonlySet<string> = new Set([
-  ...["STORAGE_UNREACHABLE", "STORAGE_TIMEOUT", "STORAGE_NOT_FOUND", "STORAGE_AUTH", "STORAGE_FAILED", "NO_REPOSITORY"],
-]);
-const isAway = (error: unknown): error is LifeboatError => isLifeboatError(error) && AWAY.has(error.code);
 
 const unreachable = ({ message }: LifeboatError): Look => ({ source: null, reasons: [{ code: "REPOSITORY_UNREACHABLE", message }] });
 
