@@ -9,6 +9,8 @@ export interface PlannedStep {
   readonly name: string;
   /** Bytes that it works through, where its time depends on them. */
   readonly sizeBytes?: number | undefined;
+  /** How often it is done. Default: once. */
+  readonly times?: number | undefined;
   /** What its maker states of it, where nothing was measured: the wait for an archived storage class. */
   readonly stated?: SecondsRange | undefined;
 }
@@ -48,10 +50,11 @@ export interface EstimateResult {
 /** Estimates each step from the same step of past jobs. */
 export function estimate(planned: readonly PlannedStep[], past: readonly (readonly MeasuredStep[])[]): Estimate {
   const steps = planned.map((step): StepEstimate => {
-    const { name, sizeBytes, stated } = step;
+    const { name, sizeBytes, stated, times = 1 } = step;
     const ranges = past.flatMap((job) => rangeIn(job, step));
-    if (ranges.length > 0) return { name, sizeBytes, seconds: spanning(ranges), basis: "measured" };
-    return { name, sizeBytes, seconds: stated ?? null, basis: stated === undefined ? "none" : "stated" };
+    const once = ranges.length > 0 ? spanning(ranges) : stated;
+    const seconds = once === undefined ? null : { least: once.least * times, most: once.most * times };
+    return { name, sizeBytes, seconds, basis: ranges.length > 0 ? "measured" : stated === undefined ? "none" : "stated" };
   });
   const known = steps.flatMap(({ seconds }) => (seconds === null ? [] : [seconds]));
   const complete = steps.length > 0 && known.length === steps.length;

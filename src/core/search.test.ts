@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { search, widthFor } from "./search.ts";
+import { mostLooks, search, widthFor } from "./search.ts";
 
 /** Answers from the values; fails when a place is asked twice or out of order. */
 function run(values: readonly boolean[], width: number, extra: number) {
@@ -50,6 +50,24 @@ test("R42 search answers with a place where the check held and then did not, and
       assert.deepEqual(falls.at(-1), { after: found.held, until: found.held + 1, holds: false });
       if (width > values.length)
         assert.equal(found.held, values.lastIndexOf(true), "where every place is looked at, it is the last of all");
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("R42 a check that breaks once takes no more looks and passes than its plan says", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5_000 }), fc.double({ min: 0, max: 1, noNaN: true }), ...options, (last, share, width, extra) => {
+      const held = Math.min(last - 1, Math.floor(share * last));
+      const values = Array.from({ length: last + 1 }, (_none, place) => place <= held);
+      const searching = search({ last, width, extra });
+      let [passes, places] = [0, 0];
+      for (let next = searching.next(); next.done !== true; passes++) {
+        places += next.value.length;
+        next = searching.next(next.value.map((place) => values[place] === true));
+      }
+      const most = mostLooks({ last, width, extra });
+      assert.ok(passes <= most.passes && places <= most.places, JSON.stringify({ passes, places, most }));
     }),
     { numRuns: 300 },
   );

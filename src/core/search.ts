@@ -54,6 +54,19 @@ export function* search({ last, width, extra }: SearchOptions): Generator<readon
   }
 }
 
+/** How often `search` asks, and for how many places, at most, when the check breaks once. */
+export function mostLooks({ last, width, extra }: SearchOptions): { readonly passes: number; readonly places: number } {
+  let places = Math.min(last + 1, width + 1);
+  const spare = Math.max(0, extra + 2 - places);
+  let passes = 1;
+  for (let gap = Math.ceil(last / width); gap > 1; gap = Math.ceil(gap / (width + 1))) {
+    places += Math.min(width, gap - 1);
+    passes += 1;
+  }
+  const more = Math.max(0, Math.min(spare, last + 1 - places));
+  return { passes: passes + more, places: places + more };
+}
+
 /**
  * Chooses how many places a pass over the history looks at, where each pass begins anew: few looks in several passes, or many in one. At
  * least 16, which show most checks that flap.

@@ -1,5 +1,6 @@
 // Capabilities of providers with a control plane: settings, snapshots, and restores within the provider. A provider without a
 // capability lacks the member; the comment of the member says what follows from that.
+import type { SecondsRange } from "../core/estimate.ts";
 import type { Limit } from "../core/limits.ts";
 import type { Protection } from "../core/protection.ts";
 import type { Connection, Work } from "./connection.ts";
@@ -153,6 +154,8 @@ export interface HistoryControl {
   readonly positions: boolean;
   /** What the provider bills for a place that `branch` makes, in a sentence without a full stop. Absent: nothing, or it is not known. */
   readonly cost?: string | undefined;
+  /** How long `branch` and `over` take, as recorded at the provider, for plans without a past job. Absent: it is not known. */
+  readonly recorded?: { readonly branch: SecondsRange; readonly over: SecondsRange } | undefined;
   /** What users of production notice during `inPlace`, in one sentence. Absent: almost nothing. */
   readonly interruption?: string | undefined;
   /** Returns the name of a scratch place, which contains the job's id. */

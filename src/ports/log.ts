@@ -106,6 +106,18 @@ export interface LogReplay extends LogEngine {
   replay(order: ReplayOrder): Promise<Replayed>;
   /** Begins a replay that stops at one position after the other. What the load suspended stays so: the target is thrown away. */
   beginForward(order: Omit<ReplayOrder, "stopBefore" | "expectedEnd">): Promise<ForwardReplay>;
+  /** Looks for the instant in the server's own log. Undefined: the log does not reach back to it. Throws SOURCE_*, CAPABILITY_MISSING. */
+  serverLog(connection: Connection, at: Micros, work?: Work): Promise<ServerLog | undefined>;
+}
+
+/** What the source's own server still holds of its log, without an archive. */
+export interface ServerLog {
+  /** The position right after the last entry that is not later than the asked instant: data restored to it is the data at that instant. */
+  readonly from: string;
+  /** The instant of the newest entry, up to which the log is complete. */
+  readonly until: Micros;
+  /** Reads the log from before `from`, segment by segment; each call reads again. Throws RECOVERY_SHORT where the server dropped it. */
+  segments(work?: Work): AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array }>;
 }
 
 /** A loaded dump that moves forward through the log. */

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { statusOf, until } from "../support/archive.ts";
 import { cases } from "../support/every.ts";
 import { startRealNeon } from "../support/neon-sandbox.ts";
@@ -91,6 +93,92 @@ test("R42 find names the oplog entry of an accident among others; its restore ho
     const count = JSON.stringify([{ $count: "n" }]);
     const preview = ["preview", "shop", "--to", found.lastTrue.at, "--collection", "users", "--aggregate", count, "--json"];
     assert.match(JSON.stringify((await world.expect(0, ...preview)).json().answer.rows), new RegExp(`\\b${rows}\\b`));
+  }
+  await world.assertNothingLeft();
+});
+
+test("R42 find at Atlas names the oplog entry of an accident with one temporary cluster, or the second by restores", async (t) => {
+  const atlas = await startAtlasSandbox({ speed: 10_000, noopEveryMs: 500 });
+  const client = new MongoClient(atlas.url, { serverSelectionTimeoutMS: 10_000 });
+  t.after(async () => {
+    await client.close();
+    await atlas.close();
+  });
+  const users = client.db("shop").collection<{ _id: number; n: number }>("users");
+  const others = client.db("shop").collection<{ at: Date }>("others");
+  const accidents = cases(20, 2);
+  await users.insertMany(Array.from({ length: 5 * accidents }, (_none, _id) => ({ _id, n: Math.floor(_id / 5) })));
+  const env = { ATLAS_USER: atlas.user, ATLAS_PASSWORD: atlas.password };
+  const world = await beginWorld(t, { sources: {}, atlas: { shop: atlas }, source: "database: shop", env });
+  await sleep(1_100);
+  const good = new Date().toISOString();
+  const made: { readonly n: number; readonly rows: number; readonly from: string; readonly to: string }[] = [];
+  for (let n = 0; n < accidents; n++) {
+    for (let index = randomInt(10); index >= 0; index--) await others.insertOne({ at: new Date() });
+    await sleep(randomInt(2, 700));
+    const [rows, from] = [await users.countDocuments(), new Date().toISOString()];
+    await users.deleteOne({ n });
+    made.push({ n, rows, from, to: new Date().toISOString() });
+  }
+  await others.insertOne({ at: new Date() });
+  await sleep(1_100);
+  const asked = () => atlas.faults.seen.filter(({ method }) => method === "POST").map(({ path }) => path.replace(/.*\//, ""));
+  const find = (n: number) => {
+    const pipeline = [{ $match: { n } }, { $count: "found" }, { $project: { ok: { $eq: ["$found", 5] } } }];
+    return ["find", "shop", "--collection", "users", "--aggregate", JSON.stringify(pipeline), "--good", good, "--json"];
+  };
+  const plan = (await world.expect(0, ...find(0), "--plan")).json();
+  assert.match(plan.cost, /^1 restore at most; Atlas bills the cluster by the hour/);
+  assert.deepEqual(plan.estimate.seconds, { least: 720, most: 2100 });
+  assert.deepEqual(
+    asked().filter((path) => path === "clusters"),
+    [],
+    "a plan makes nothing",
+  );
+  for (const { n, rows } of made) {
+    const before = asked().length;
+    const found = (await world.expect(0, ...find(n))).json();
+    const ids = found.changesBetween.map(({ id }: { id: string }) => id);
+    assert.deepEqual([ids, found.exact], [["delete from shop.users"], true], JSON.stringify(found));
+    assert.deepEqual(
+      asked()
+        .slice(before)
+        .filter((path) => path !== "token"),
+      ["clusters", "restoreJobs"],
+    );
+    if (n > 0) continue;
+    const [, to = ""] = /--to (\S+) --into shop-before$/.exec(found.restore) ?? [];
+    const preview = ["preview", "shop", "--to", to, "--collection", "users", "--aggregate", JSON.stringify([{ $count: "n" }]), "--json"];
+    assert.match(JSON.stringify((await world.expect(0, ...preview)).json().answer.rows), new RegExp(`\\b${rows}\\b`));
+  }
+  assert.deepEqual(
+    atlas.clusters().map(({ name }) => name),
+    [atlas.cluster],
+    "every temporary cluster is gone",
+  );
+
+  const running = world.start(...find(0));
+  await until("the cluster is there", async () => atlas.clusters().length > 1);
+  running.kill("SIGKILL");
+  await running.ended;
+  await world.expect(0, "jobs", "recover");
+  assert.equal(atlas.clusters().length, 1, "the cluster of a killed search is deleted");
+
+  // A user that may not read the oplog.
+  const denied = { kind: "error", code: 13, message: "not authorized on local to execute command" } as const;
+  atlas.clusters()[0]?.server?.faults.next({ command: "find", times: Number.POSITIVE_INFINITY, effect: denied });
+  for (const { n, from, to } of made.slice(0, cases(20, 1))) {
+    const before = asked().length;
+    const found = (await world.expect(0, ...find(n))).json();
+    assert.ok(found.lastTrue.at < to && from < found.firstFalse.at, `${from} to ${to}: ${JSON.stringify(found)}`);
+    assert.equal(Date.parse(found.firstFalse.at) - Date.parse(found.lastTrue.at), 1000);
+    assert.equal(
+      asked()
+        .slice(before)
+        .filter((path) => path === "clusters").length,
+      1,
+      "one cluster, restored over",
+    );
   }
   await world.assertNothingLeft();
 });

@@ -12,7 +12,7 @@ import { beginMerge, beginUndo } from "../../src/engines/postgres/merge/merge.ts
 import type { Connection } from "../../src/ports/connection.ts";
 import type { Merging } from "../../src/ports/merge.ts";
 import { accident, differing, drawn, expectedAfter, shapeOf, stateOf } from "../support/accidents.ts";
-import { cases } from "../support/every.ts";
+import { cases, seedOf } from "../support/every.ts";
 import { startRealNeon } from "../support/neon-sandbox.ts";
 import { dataSet, freshDatabase, loadSql, openApplication, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
@@ -98,7 +98,7 @@ for (const name of ["chinook.sql", "pagila.sql"]) {
     const shape = await shapeOf(past);
     const then = await stateOf(past, shape);
     const cluster = await sharedCluster();
-    const first = randomInt(1e6);
+    const first = seedOf(t);
     const written = WRITTEN[name];
     assert.ok(written);
     for (let n = 0; n < cases(20, 2); n++) {
@@ -144,7 +144,7 @@ test("R10 random accidents at Neon are merged back from its history by the progr
     await sleep(50);
     const at = new Date().toISOString();
     await sleep(50);
-    const first = randomInt(1e6);
+    const first = seedOf(t);
     for (let n = 0; n < cases(20, 1); n++) {
       const say = `seed ${first + n} of ${name}`;
       t.diagnostic(say);

@@ -1,6 +1,7 @@
 // The moments at which a long campaign kills. A run takes some of them, evenly, and another run takes others: the first one is drawn.
 // LIFEBOAT_TEST_EVERY=1 takes every single one, for an hour.
 import { randomInt } from "node:crypto";
+import type { TestContext } from "node:test";
 
 const TAKES_ALL = process.env.LIFEBOAT_TEST_EVERY === "1";
 
@@ -24,4 +25,11 @@ export async function atMoments(step: number, attempt: (n: number) => Promise<bo
     else if (times > 0 || n === 1) return times;
     else n = 1 - every(step);
   }
+}
+
+/** The seed of a random campaign: LIFEBOAT_TEST_SEED repeats a run. It is printed. */
+export function seedOf(t: Pick<TestContext, "diagnostic">): number {
+  const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? randomInt(1_000_000));
+  t.diagnostic(`LIFEBOAT_TEST_SEED=${seed}`);
+  return seed;
 }

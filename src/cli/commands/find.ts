@@ -1,12 +1,13 @@
 // lifeboat find SOURCE --check SQL --good T [--bad T]
 import type * as z from "zod/mini";
-import { integer, text } from "../../core/option-types.ts";
+import { flag, integer, text } from "../../core/option-types.ts";
+import { renderPlan } from "../../core/plan.ts";
 import { inWords } from "../../core/recovery-target.ts";
 import { find } from "../../operations/verbs/find.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
-import { perform } from "../session.ts";
+import { perform, performPlan } from "../session.ts";
 
 export const findCommand = defineCommand({
   description:
@@ -26,6 +27,7 @@ export const findCommand = defineCommand({
     },
     good: { type: text, value: "TIME", required: true, help: "A time at which the check held." },
     bad: { type: text, value: "TIME", help: "A later time at which it did not hold. Default: `latest`." },
+    plan: { type: flag, help: "Say how often the check would be run at most, by which route, and what it takes and costs; do nothing." },
     timeoutSeconds: { type: integer(1), value: "N", help: "The time that each run of the check may take. Default: 30." },
   },
   json: true,
@@ -35,8 +37,10 @@ export const findCommand = defineCommand({
     `lifeboat find sessions --collection users --aggregate '[{"$match":{"plan":"pro"}},{"$count":"n"},{"$project":{"ok":{"$gte":["$n",100]}}}]' --good 2h`,
   ],
   run(call) {
-    const { source } = call.args;
-    return perform(call, find, { ...call.options, source }, (result) => human(result, call.paint));
+    const { plan, ...options } = call.options;
+    const request = { ...options, source: call.args.source };
+    if (plan) return performPlan(call, find, request, renderPlan);
+    return perform(call, find, request, (result) => human(result, call.paint));
   },
 });
 

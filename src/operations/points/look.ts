@@ -36,15 +36,14 @@ export async function lookInto<T>(
 
 export type ScratchBranch = Branch & { readonly resource: Resource };
 
-/** A branch at the target that is gone when this returns or throws; its name carries the job's id, and it expires by itself. */
-export async function inScratchBranch<T>(
+/** Makes a branch at the target. Its name carries the job's id, it expires by itself, and `end` removes it. */
+export async function beginScratchBranch(
   context: Context,
   source: Source,
   job: Job,
   target: HistoryTarget,
   watch: Watch,
-  use: (branch: ScratchBranch) => Promise<T>,
-): Promise<T> {
+): Promise<ScratchBranch & { end(): Promise<void> }> {
   const history = historyControl(source);
   const branch = await job.step("create", () =>
     history.branch({
@@ -57,15 +56,60 @@ export async function inScratchBranch<T>(
       progress: watch.progress,
     }),
   );
-  const remove = async (): Promise<void> => {
-    await job.cleanUp(() => history.remove(branch.id));
-    await job.withdraw(branch.resource);
+  return {
+    ...branch,
+    async end() {
+      await job.cleanUp(() => history.remove(branch.id));
+      await job.withdraw(branch.resource);
+    },
   };
+}
+
+/** Runs `use` with a branch at the target, which is removed when this returns or throws. */
+export async function inScratchBranch<T>(
+  context: Context,
+  source: Source,
+  job: Job,
+  target: HistoryTarget,
+  watch: Watch,
+  use: (branch: ScratchBranch) => Promise<T>,
+): Promise<T> {
+  const branch = await beginScratchBranch(context, source, job, target, watch);
+  return removing(branch.end, () => use(branch));
+}
+
+/** One place for several targets, one after another: restored over where the provider can, else made anew. `end` removes it. */
+export function scratchPlace(context: Context, source: Source, watch: Watch) {
+  let place: Awaited<ReturnType<typeof beginScratchBranch>> | undefined;
+  const end = async (): Promise<void> => {
+    const made = place;
+    place = undefined;
+    await made?.end();
+  };
+  return {
+    end,
+    async at(target: HistoryTarget, job: Job): Promise<Connection> {
+      const history = historyControl(source);
+      const over = history.over?.bind(history);
+      if (place !== undefined && over !== undefined) {
+        const { name } = place;
+        const work = { signal: job.signal, progress: watch.progress };
+        return (await job.step("restore", () => over({ name, target, ...work }))).connection;
+      }
+      await end();
+      place = await beginScratchBranch(context, source, job, target, watch);
+      return place.connection;
+    },
+  };
+}
+
+/** The first cause is thrown: what could not be removed is still in the journal, and the end of the job tries again. */
+export async function removing<T>(remove: () => Promise<void>, use: () => Promise<T>): Promise<T> {
   let value: T;
   try {
-    value = await use(branch);
+    value = await use();
   } catch (error) {
-    await remove().catch(() => undefined); // the journal still has it, and the end of the job tries again: the first cause is told
+    await remove().catch(() => undefined);
     throw error;
   }
   await remove();

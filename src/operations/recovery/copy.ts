@@ -156,7 +156,11 @@ export async function* segmentsOf(context: Context, source: Source, replay: Repl
 export async function databasesOf(context: Context, source: Source, { base }: Replay, signal: AbortSignal): Promise<string[]> {
   const named = new Set((await contentsOf(context, source, base, signal)).map(({ schema }) => schema));
   named.delete("");
-  if (named.size > 0) return [...named].sort();
+  return named.size > 0 ? [...named].sort() : ownDatabases(source, signal);
+}
+
+/** The database that the source's address names; none where it names none. */
+export async function ownDatabases(source: Source, signal: AbortSignal): Promise<string[]> {
   const own = await source.provider.connection({ signal });
   return [source.engine.resolveTarget(own, own.url).database].filter((name) => name !== "");
 }

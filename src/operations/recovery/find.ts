@@ -2,13 +2,17 @@
 import { LifeboatError } from "../../core/errors.ts";
 import type { LogChange, Micros } from "../../core/log.ts";
 import { dateOfMicros } from "../../core/micros.ts";
-import { inWords, type RecoveryTarget, type Understood, understood } from "../../core/recovery-target.ts";
-import { type Searched, search } from "../../core/search.ts";
+import type { Plan, PlanStep } from "../../core/plan.ts";
+import { inWords, type RecoveryTarget, targetInWords, type Understood, understood } from "../../core/recovery-target.ts";
+import { mostLooks, type Searched, search } from "../../core/search.ts";
+import { counted } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Probe } from "../../ports/probe.ts";
 import { type Context, presentOf, type Source, type Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
+import { removing } from "../points/look.ts";
 import { type Past, pastOf } from "./past.ts";
+import { completePlan } from "./plan.ts";
 
 export interface FindRequest {
   readonly check: Probe;
@@ -30,8 +34,10 @@ export interface Found {
   readonly job: string;
   /** What was looked at, in words. */
   readonly by: string;
-  /** The last instant at which the check held: what a restore is told. */
+  /** The last instant at which the check held. */
   readonly lastTrue: Understood;
+  /** The recovery target that brings its data back, as a restore is told it: a position where the route has one. */
+  readonly target: string;
   /** The first instant at which it did not. */
   readonly firstFalse: Understood;
   /** The two are at most a second apart, and the check broke once. */
@@ -54,31 +60,73 @@ const EXTRA_LOOKS = 4;
  * RECOVERY_TARGET_OUTSIDE_WINDOW, NO_RESTORE_POINT.
  */
 export async function find(context: Context, source: Source, request: FindRequest, watch: Watch): Promise<Found> {
-  const { good, bad } = request;
+  const past = await pastBetween(context, source, request, watch);
+  return runJob(
+    context,
+    { verb: "find", source: source.name, aside: true },
+    watch,
+    (job) =>
+      removing(
+        async () => past.end?.(),
+        async () => {
+          const looks = new Map<number, Look>();
+          const searching = search(searchOf(past));
+          let next = searching.next();
+          while (next.done !== true) {
+            const places = next.value;
+            for (const { place, look } of await lookAt(source, past, places, request, job, watch)) looks.set(place, look);
+            next = searching.next(places.map((place) => looks.get(place)?.holds === true));
+          }
+          return concluded(context, past, next.value, looks, job);
+        },
+      ),
+    ({ lastTrue, firstFalse }) => ({ lastTrue: lastTrue.at, firstFalse: firstFalse.at }),
+  );
+}
+
+/** What a search would look at, at most. Nothing is restored; a log is read. */
+export async function planFind(context: Context, source: Source, request: FindRequest, watch: Watch): Promise<Plan> {
+  const past = await pastBetween(context, source, request, watch);
+  const most = mostLooks(searchOf(past));
+  const { check, good, bad } = request;
+  const query: PlanStep = {
+    action: "query",
+    subject: `at most ${most.places} of ${counted(past.last + 1, "state")} of the data, ${most.passes === 1 ? "in one pass" : `in at most ${most.passes} passes`}`,
+    effect: "none",
+    reason: "a check that breaks once; one that flaps is looked at more often",
+  };
+  const removal: PlanStep = {
+    action: "remove-scratch",
+    subject: "each scratch place",
+    effect: "none",
+    reason: "the search leaves nothing",
+  };
+  const told = { kind: past.kind, what: past.by, why: "it reaches both instants" };
+  return completePlan(
+    context,
+    {
+      verb: "find",
+      source,
+      resolved: { asked: good, told },
+      into: "scratch",
+      request: { good: targetInWords(good), bad: targetInWords(bad), check },
+      parts: [past.plan(most), { steps: [query, removal], timed: [], facts: { states: past.last + 1 } }],
+    },
+    watch,
+  );
+}
+
+async function pastBetween(context: Context, source: Source, { good, bad }: FindRequest, watch: Watch): Promise<Past> {
   if (good.kind !== "time") throw new LifeboatError("USAGE", "--good is not a time", { hint: "give a time at which the check held" });
   if (bad.kind !== "time" && bad.kind !== "latest") throw new LifeboatError("USAGE", "--bad is neither a time nor `latest`");
   const to = bad.kind === "time" ? bad.at : undefined;
   if (to !== undefined && to <= good.at) throw new LifeboatError("USAGE", "--good does not lie before --bad");
   const past = await pastOf(context, source, good.at, to, watch);
   if (past.last < 1) throw new LifeboatError("USAGE", `nothing changed in ${source.name} between --good and --bad`);
-  return runJob(
-    context,
-    { verb: "find", source: source.name, aside: true },
-    watch,
-    async (job) => {
-      const looks = new Map<number, Look>();
-      const searching = search({ last: past.last, width: past.width, extra: EXTRA_LOOKS });
-      let next = searching.next();
-      while (next.done !== true) {
-        const places = next.value;
-        for (const { place, look } of await lookAt(source, past, places, request, job, watch)) looks.set(place, look);
-        next = searching.next(places.map((place) => looks.get(place)?.holds === true));
-      }
-      return concluded(context, past, next.value, looks, job);
-    },
-    ({ lastTrue, firstFalse }) => ({ lastTrue: lastTrue.at, firstFalse: firstFalse.at }),
-  );
+  return past;
 }
+
+const searchOf = ({ last, width }: Past) => ({ last, width, extra: EXTRA_LOOKS });
 
 async function lookAt(source: Source, past: Past, places: readonly number[], request: FindRequest, job: Job, watch: Watch) {
   return past.look(
@@ -135,6 +183,7 @@ function concluded(context: Context, past: Past, { held: last, flips }: Searched
     job: job.id,
     by: past.by,
     lastTrue: understood(heldAt, present),
+    target: past.target?.(last) ?? heldAt,
     firstFalse: understood(brokeAt, present),
     exact: apartMs <= 1000 && flips.length === 1,
     changes: changes?.first,

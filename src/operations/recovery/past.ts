@@ -2,34 +2,38 @@
 import { LifeboatError } from "../../core/errors.ts";
 import type { LogChange, Micros } from "../../core/log.ts";
 import { dateOfMicros, microsOf } from "../../core/micros.ts";
+import type { PlanRoute } from "../../core/plan.ts";
 import { isDamaged, isWhole } from "../../core/restore-point.ts";
-import { widthFor } from "../../core/search.ts";
+import type { mostLooks } from "../../core/search.ts";
 import type { Connection } from "../../ports/connection.ts";
-import { physicalOf } from "../archive/log-intake.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
-import { historyControl } from "../points/look.ts";
+import { historyControl, scratchPlace } from "../points/look.ts";
 import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
-import { databaseOf, orderOf } from "./cluster.ts";
-import { databasesOf, segmentsOf } from "./copy.ts";
-import { bringBack, storedSupply } from "./load.ts";
-import { replayFrom } from "./replay.ts";
+import { clusterPast, dumpPast, inOrder, serverLogPast } from "./log-past.ts";
+import { type PlanPart, placePart } from "./plan.ts";
 import { type Resolved, resolve } from "./resolve.ts";
-import { inScratch, scratchDirectory, withRestoredCopy } from "./restored-copy.ts";
-import { type LogRange, logRange } from "./states.ts";
+import { assertApart, withRestoredCopy } from "./restored-copy.ts";
+import { logRange } from "./states.ts";
 
 export interface Past {
   /** In words, for people. */
   readonly by: string;
+  /** How a place is reached. */
+  readonly kind: PlanRoute["kind"];
   /** Places are 0 to this one. */
   readonly last: number;
   /** How many places one look covers at little further cost. */
   readonly width: number;
+  /** What makes the places that are looked at, for a plan. */
+  plan(most: ReturnType<typeof mostLooks>): PlanPart;
   /** The first instant with the data of the place. */
   at(place: number): Micros;
-  /** The last instant that is known to have the data of the place: what a restore is told. */
+  /** The last instant that is known to have the data of the place. */
   until(place: number): Micros;
+  /** The recovery target that a restore is told. Default: `until`. */
+  target?(place: number): string;
   /** What led to the place from the one before. Undefined: this route does not tell. */
   changes(place: number): { readonly first: readonly LogChange[]; readonly count: number } | undefined;
   /**
@@ -39,6 +43,8 @@ export interface Past {
   look<T>(places: readonly number[], use: Use<T>, job: Job): Promise<T[]>;
   /** The slow way, for a place where a transaction that was still open keeps its locks: a copy of its own, in which it is rolled back. */
   readonly lookAlone?: (<T>(place: number, use: Use<T>, job: Job) => Promise<T>) | undefined;
+  /** Removes what is kept from look to look. */
+  end?(): Promise<void>;
 }
 
 type Use<T> = (connection: Connection | undefined, place: number) => Promise<T>;
@@ -49,116 +55,15 @@ type Use<T> = (connection: Connection | undefined, place: number) => Promise<T>;
  */
 export async function pastOf(context: Context, source: Source, from: Micros, to: Micros | undefined, watch: Watch): Promise<Past> {
   const first = await resolve(context, source, { kind: "time", at: from }, watch);
-  if (first.route.kind === "provider") return providerPast(context, source, from, to, watch);
+  if (first.route.kind === "provider")
+    return (await serverLogPast(context, source, from, to, watch)) ?? providerPast(context, source, from, to, watch);
   if (first.route.kind === "cluster") return clusterPast(context, source, await logRange(context, source, from, to, watch.signal), watch);
   if (first.inexact === undefined && first.route.copy.replay !== undefined)
     return dumpPast(context, source, await logRange(context, source, from, to, watch.signal), watch);
   return pointPast(context, source, from, to, first, watch);
 }
 
-/** What a look takes, and what a pass over the history takes that begins anew: roughly, to choose between them. */
-const LOOK_MS = 100;
-const PASS_MS = 3000;
-const BYTES_PER_MS = 100_000;
-
-function logPast({ replay, states, until }: LogRange, by: string, look: Past["look"]): Past {
-  const parts = [...replay.base.manifest.parts, ...replay.chain];
-  const sizeBytes = parts.reduce((sum, { plain }) => sum + plain.sizeBytes, 0);
-  const stateAt = (place: number) => {
-    const state = states[place];
-    if (state === undefined) throw new LifeboatError("BUG", `there is no state ${place} of ${states.length}`);
-    return state;
-  };
-  return {
-    by,
-    last: states.length - 1,
-    width: widthFor(states.length, PASS_MS + sizeBytes / BYTES_PER_MS, LOOK_MS),
-    at: (place) => stateAt(place).at,
-    until: (place) => (place === states.length - 1 ? until : justBefore(stateAt(place + 1).at)),
-    changes: (place) => ({ first: stateAt(place).changes, count: stateAt(place).count }),
-    look,
-  };
-}
-
-/** One microsecond earlier. */
-function justBefore(at: Micros): Micros {
-  const micros = Number(at.slice(20, 26));
-  if (micros > 0) return `${at.slice(0, 20)}${String(micros - 1).padStart(6, "0")}Z`;
-  const second = new Date(dateOfMicros(at).getTime() - 1000).toISOString().slice(0, 20);
-  return `${second}999999Z`;
-}
-
-/** One base backup, replayed forward once for each look. */
-function clusterPast(context: Context, source: Source, range: LogRange, watch: Watch): Past {
-  const { replay, states } = range;
-  const by = `base backup ${replay.base.point.name} (${replay.base.point.id}), replayed forward`;
-  const past = logPast(range, by, async (places, use, job) => {
-    const [firstPlace = 0] = places;
-    const reachOf = (place: number): string => states[place]?.reach ?? replay.expectedEnd;
-    const order = await orderOf(context, replay, { directory: scratchDirectory(context, job), temporary: true }, job, watch);
-    const database = await databaseOf(source, job.signal);
-    const forward = await physicalOf(source).beginForward({ ...order, to: reachOf(firstPlace) });
-    return ending(
-      () =>
-        job.step("look", () =>
-          inOrder(places, async (place) => {
-            await forward.advance(reachOf(place));
-            const isThere = (await forward.databases()).includes(database);
-            return use(isThere ? forward.connection(database) : undefined, place);
-          }),
-        ),
-      async () => {
-        await job.cleanUp(() => forward.remove());
-        await job.withdraw(forward.resource);
-      },
-    );
-  });
-  return {
-    ...past,
-    async lookAlone(place, use, job) {
-      const at = { kind: "time", at: past.until(place) } as const;
-      const route = { kind: "cluster", replay: await replayFrom(context, source, at, replay.log, job.signal) } as const;
-      return withRestoredCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
-    },
-  };
-}
-
-/** One dump, loaded and replayed forward once for each look. */
-function dumpPast(context: Context, source: Source, range: LogRange, watch: Watch): Past {
-  const { replay, states } = range;
-  const { log } = source.engine;
-  const { base } = replay;
-  const by = `backup ${base.point.name} (${base.point.id}), its log replayed forward`;
-  return logPast(range, by, async (places, use, job) => {
-    if (log === undefined) throw new LifeboatError("BUG", "a log is replayed by an engine that has none");
-    const copy = { entry: base, asked: replay.asked, named: true, instant: base.point.time, exact: true, remarks: [] };
-    return inScratch(source, copy, job, watch, async (begin) => {
-      const options = { begin, logFollows: true, probes: false };
-      const { connection, held } = await bringBack(context, source, storedSupply(context, base, watch), job, watch, options);
-      const forward = await log.beginForward({
-        target: connection,
-        databases: await databasesOf(context, source, replay, job.signal),
-        segments: segmentsOf(context, source, replay, job.signal),
-        from: base.manifest.log?.endLsn ?? replay.expectedEnd,
-        held,
-        signal: job.signal,
-        progress: watch.progress,
-      });
-      return ending(
-        () =>
-          job.step("look", () =>
-            inOrder(places, async (place) => {
-              await forward.advance(states[place]?.reach ?? replay.expectedEnd);
-              return use(connection, place);
-            }),
-          ),
-        () => forward.end(),
-      );
-    });
-  });
-}
-
-/** Every step of the provider's history: a branch for each look. */
+/** Every step of the provider's history: a place restored for each look. */
 async function providerPast(context: Context, source: Source, from: Micros, to: Micros | undefined, watch: Watch): Promise<Past> {
   const history = historyControl(source);
   const window = await history.window(watch);
@@ -167,18 +72,25 @@ async function providerPast(context: Context, source: Source, from: Micros, to: 
   const end = to === undefined ? (window?.latest ?? context.clock.now()) : dateOfMicros(to);
   const last = Math.floor((end.getTime() - beginMs) / stepMs);
   const at = (place: number): Micros => microsOf(new Date(Math.max(beginMs + place * stepMs, window?.earliest.getTime() ?? 0)));
+  const scratch = scratchPlace(context, source, watch);
   return {
-    by: `the provider's history, a ${history.place} for each look`,
+    by: `the provider's history, a restored ${history.place} for each look`,
+    kind: "provider",
     last,
     width: 1,
+    plan: ({ places }) => placePart(source, places),
     at,
     until: at,
     changes: () => undefined,
     look: (places, use, job) =>
       inOrder(places, async (place) => {
         const { route } = await resolve(context, source, { kind: "time", at: at(place) }, watch);
-        return withRestoredCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
+        if (route.kind !== "provider") throw new LifeboatError("BUG", `${at(place)} left the provider's history`);
+        const connection = await scratch.at(route.target.history, job);
+        await assertApart(source, connection, job.signal);
+        return use(connection, place);
       }),
+    end: scratch.end,
   };
 }
 
@@ -215,8 +127,13 @@ async function pointPast(
   };
   return {
     by: `${points.length} restore points: ${source.name} has no log or history that reaches the instants between them`,
+    kind: "copy",
     last: points.length - 1,
     width: 1,
+    plan: () => ({
+      steps: [{ action: "create-scratch", subject: "a restored copy for each look", effect: "create", reason: "the check is run in it" }],
+      timed: [],
+    }),
     at: (place) => microsOf(pointAt(place).time),
     until: (place) => microsOf(pointAt(place).time),
     changes: () => undefined,
@@ -226,23 +143,4 @@ async function pointPast(
         return withRestoredCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
       }),
   };
-}
-
-async function inOrder<T>(places: readonly number[], look: (place: number) => Promise<T>): Promise<T[]> {
-  const found: T[] = [];
-  for (const place of places) found.push(await look(place));
-  return found;
-}
-
-/** The first cause is thrown. */
-async function ending<T>(use: () => Promise<T>, end: () => Promise<void>): Promise<T> {
-  let value: T;
-  try {
-    value = await use();
-  } catch (error) {
-    await end().catch(() => undefined);
-    throw error;
-  }
-  await end();
-  return value;
 }

@@ -163,6 +163,30 @@ export function routeParts(context: Context, source: Source, route: Route): { re
   return { before, after: { steps: [replayStep(replay)], timed } };
 }
 
+/** One place of the provider's that is restored several times: over itself where the provider can, else made anew. */
+export function placePart(source: Source, restores: number): PlanPart {
+  const { place, cost, recorded, over } = historyControl(source);
+  const [made, again] = over === undefined ? [restores, 0] : [1, restores - 1];
+  const create: PlanStep = {
+    action: "create-scratch",
+    subject: made === 1 ? `a scratch ${place}` : `a scratch ${place} for each of at most ${made} looks, one after another`,
+    effect: "create",
+    reason: "the check is run in it",
+  };
+  const restore: PlanStep = {
+    action: "overwrite",
+    subject: `the scratch ${place}`,
+    object: `the data of other instants, at most ${counted(again, "time")}`,
+    effect: "none",
+    reason: "a new one would take longer",
+  };
+  const timed = [
+    { name: "create", times: made, stated: recorded?.branch },
+    ...(again > 0 ? [{ name: "restore", times: again, stated: recorded?.over }] : []),
+  ];
+  return { steps: again > 0 ? [create, restore] : [create], timed, cost: cost && `${counted(restores, "restore")} at most; ${cost}` };
+}
+
 /** Base backup and WAL, unpacked into a directory. */
 export function clusterPart(context: Context, replay: Replay, directory: string): PlanPart {
   const { base, chain } = replay;

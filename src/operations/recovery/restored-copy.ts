@@ -14,7 +14,7 @@ import { loaderMark } from "../../ports/resource.ts";
 import { fillSpool, type SpoolPlace } from "../../repository/spool.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
-import { historyControl, inScratchBranch } from "../points/look.ts";
+import { historyControl, inScratchBranch, removing } from "../points/look.ts";
 import { pointsOf } from "../points/points.ts";
 import { databaseOf, recoverCluster } from "./cluster.ts";
 import { bringTo, type StoredCopy } from "./copy.ts";
@@ -52,20 +52,23 @@ export function withRestoredCopy<T>(
 
 type Use<T> = (copy: RestoredCopy) => Promise<T>;
 
-/** A branch or cluster of the provider's. It must be reached at another address than the source: the two servers are copies of one another. */
+/** A branch or cluster of the provider's must be reached at another address than the source: the two servers are copies of one another. */
+export async function assertApart(source: Source, { label }: Connection, signal: AbortSignal): Promise<void> {
+  const own = await source.provider.connection({ signal }).catch((error: unknown) => {
+    if (isLifeboatError(error, "SOURCE_UNREACHABLE")) return undefined; // a source that is down is not what answers at that address
+    throw error;
+  });
+  if (own?.label !== label) return;
+  const { place } = historyControl(source);
+  throw new LifeboatError(
+    "SOURCE_WRITE_REFUSED",
+    `the scratch ${place} of ${source.name} is reached at the source's own address, ${label}`,
+  );
+}
+
 function fromProvider<T>(context: Context, source: Source, target: ProviderTarget, job: Job, watch: Watch, proof: boolean, use: Use<T>) {
   return inScratchBranch(context, source, job, target.history, watch, async ({ connection }): Promise<T> => {
-    const own = await source.provider.connection({ signal: job.signal }).catch((error: unknown) => {
-      if (isLifeboatError(error, "SOURCE_UNREACHABLE")) return undefined; // a source that is down is not what answers at that address
-      throw error;
-    });
-    if (own?.label === connection.label) {
-      const { place } = historyControl(source);
-      throw new LifeboatError(
-        "SOURCE_WRITE_REFUSED",
-        `the scratch ${place} of ${source.name} is reached at the source's own address, ${own.label}`,
-      );
-    }
+    await assertApart(source, connection, job.signal);
     const proving = async (): Promise<readonly Check[]> => {
       const expected = target.expected ?? (await expectedOf(context, target, watch));
       return prove(source, connection, { expected, asOf: target.at }, job, watch);
@@ -171,19 +174,6 @@ async function withDefinitions(
   watch.progress.note(`the rows are loaded into the definitions of ${name} (${id})`);
   const request = { dataOnly: true, replace: true, begin: async () => ({ ...(place ?? (await begin(""))), connection: made.connection }) };
   return { request, doubts };
-}
-
-/** The first cause is thrown: what could not be removed is still in the journal. */
-async function removing<T>(remove: () => Promise<void>, use: () => Promise<T>): Promise<T> {
-  let value: T;
-  try {
-    value = await use();
-  } catch (error) {
-    await remove().catch(() => undefined);
-    throw error;
-  }
-  await remove();
-  return value;
 }
 
 async function beginScratch(source: Source, { entry }: StoredCopy, job: Job, watch: Watch): Promise<Scratch> {

@@ -52,32 +52,47 @@ export async function logRange(
   const until = to ?? window.latest;
   const chain = window.chain.filter(({ nextLsn }) => compareLsn(nextLsn, facts.startLsn) > 0);
   const engine = logEngineOf(source);
-  let state: { at: Micros; reach: string; changes: LogChange[]; count: number } = { at: from, reach: facts.endLsn, changes: [], count: 0 };
-  const states: [State, ...State[]] = [state];
-  for (const [index, segment] of chain.entries()) {
-    signal.throwIfAborted();
-    if (states.length === 1 && (segment.maxCommitAt === undefined || segment.maxCommitAt <= from)) {
-      state.reach = maxLsn(state.reach, segment.endLsn);
-      continue;
-    }
-    const bytes = await bytesOf(context, segment, signal);
-    for (const change of engine.changesIn(fileNameOf(segment), bytes, chain[index - 1])) {
-      if (compareLsn(change.lsn, facts.endLsn) < 0) continue;
-      // Replay to the instant would stop before this one, in log order, so nothing behind it counts.
-      if (change.at > until) return { replay: replayOver(first, chain, window.timeline), states, until };
-      const isOther = change.at > state.at;
-      const sameSecond = states.length > FINE_STATES && change.at.slice(0, 19) === state.at.slice(0, 19);
-      if (isOther && !sameSecond) {
-        state = { at: change.at, reach: change.end, changes: [], count: 0 };
-        states.push(state);
-      }
-      state.reach = change.end;
-      if (states.length === 1 || !change.changes) continue;
-      state.count += 1;
-      if (state.changes.length < TOLD_CHANGES) state.changes.push(change);
+  const begin = facts.endLsn;
+  async function* changes(): AsyncGenerator<LogChange, void> {
+    let isBegun = false;
+    for (const [index, segment] of chain.entries()) {
+      signal.throwIfAborted();
+      isBegun ||= segment.maxCommitAt !== undefined && segment.maxCommitAt > from;
+      if (isBegun) yield* engine.changesIn(fileNameOf(segment), await bytesOf(context, segment, signal), chain[index - 1]);
+      else yield { lsn: begin, end: segment.endLsn, at: from, changes: false };
     }
   }
-  return { replay: replayOver(first, chain, window.timeline), states, until };
+  const states = await statesOf(changes(), { from, begin, until });
+  return { replay: { ...first, chain, timeline: window.timeline }, states, until };
 }
 
-const replayOver = (first: Replay, chain: Replay["chain"], timeline: number): Replay => ({ ...first, chain, timeline });
+interface Edges {
+  /** The first instant. */
+  readonly from: Micros;
+  /** The position that the data at hand has reached: changes before it are in the data. */
+  readonly begin: string;
+  /** The last instant. */
+  readonly until: Micros;
+}
+
+/** Folds changes, in the order of the log, into states. */
+export async function statesOf(changes: AsyncIterable<LogChange>, { from, begin, until }: Edges): Promise<readonly [State, ...State[]]> {
+  let state: { at: Micros; reach: string; changes: LogChange[]; count: number } = { at: from, reach: begin, changes: [], count: 0 };
+  const states: [State, ...State[]] = [state];
+  for await (const change of changes) {
+    if (compareLsn(change.lsn, begin) < 0) continue;
+    // Replay to the instant would stop before this one, in log order, so nothing behind it counts.
+    if (change.at > until) break;
+    const isOther = change.at > state.at;
+    const sameSecond = states.length > FINE_STATES && change.at.slice(0, 19) === state.at.slice(0, 19);
+    if (isOther && !sameSecond) {
+      state = { at: change.at, reach: change.end, changes: [], count: 0 };
+      states.push(state);
+    }
+    state.reach = maxLsn(state.reach, change.end);
+    if (states.length === 1 || !change.changes) continue;
+    state.count += 1;
+    if (state.changes.length < TOLD_CHANGES) state.changes.push(change);
+  }
+  return states;
+}

@@ -3,10 +3,10 @@ import * as z from "zod/mini";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { parseRecoveryTarget } from "../../core/recovery-target.ts";
 import type { Probe } from "../../ports/probe.ts";
-import { presentOf, type Source } from "../context.ts";
+import { type Context, presentOf, type Source } from "../context.ts";
 import { operation } from "../operation.ts";
-import { find as findMoment } from "../recovery/find.ts";
-import { understood } from "../recovery/schemas.ts";
+import { type FindRequest, find as findMoment, planFind } from "../recovery/find.ts";
+import { exitOfPlan, plan, understood } from "../recovery/schemas.ts";
 import { about, count, instant, jobId, orNull, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
@@ -58,33 +58,45 @@ export const find = operation({
   }),
   oneJob: () => true,
 
+  plan: {
+    result: plan,
+    run(context, asking) {
+      const source = sourceNamed(context, asking.source);
+      return planFind(context, source, wantedOf(context, source, asking), context);
+    },
+    exit: exitOfPlan,
+  },
+
   async run(context, asking) {
     const source = sourceNamed(context, asking.source);
-    const present = presentOf(context);
-    const { timeoutSeconds } = asking;
-    const found = await findMoment(
-      context,
-      source,
-      {
-        check: checkOf(source, asking),
-        good: parseRecoveryTarget(asking.good, present),
-        bad: parseRecoveryTarget(asking.bad ?? "latest", present),
-        timeoutMs: timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000,
-      },
-      context,
-    );
-    const { job, by, lastTrue, firstFalse, exact, changes, changeCount, flips, looks } = found;
+    const found = await findMoment(context, source, wantedOf(context, source, asking), context);
+    const { job, by, lastTrue, target, firstFalse, exact, changes, changeCount, flips, looks } = found;
     return {
       ...{ job, source: source.name, by, lastTrue, firstFalse, exact },
       changesBetween: changes?.map(({ at, lsn, id }) => ({ at, position: lsn, id: id ?? null })) ?? null,
       changeCount: changeCount ?? null,
       flips: flips.map(({ after, until, holds }) => ({ afterAt: after, untilAt: until, isTrue: holds })),
       looks: looks.map(({ holds, ...look }) => ({ ...look, isTrue: holds })),
-      restore: `lifeboat restore ${source.name} --to ${lastTrue.at} --into ${source.name}_before`,
+      restore: `lifeboat restore ${source.name} --to ${target} --into ${placeName(source)}`,
     };
   },
   exit: ({ exact }) => (exact ? EXIT.done : EXIT.inconclusive),
 });
+
+function wantedOf(context: Context, source: Source, asking: Request): FindRequest {
+  const { good, bad = "latest", timeoutSeconds } = asking;
+  const present = presentOf(context);
+  return {
+    check: checkOf(source, asking),
+    good: parseRecoveryTarget(good, present),
+    bad: parseRecoveryTarget(bad, present),
+    timeoutMs: timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000,
+  };
+}
+
+/** A database's name, or that of a place at the provider, where underscores may not be allowed. */
+const placeName = ({ name, managed, provider }: Source): string =>
+  managed === true && provider.history !== undefined ? `${name}-before` : `${name}_before`;
 
 /** A check of the configuration by its name, else what was written out. */
 function checkOf({ probes }: Source, { check, collection, aggregate }: Request): Probe {

@@ -6,6 +6,7 @@ import { logFileKind, startOfSegment } from "./position.ts";
 import { openReceiver } from "./receiver.ts";
 import { beginForward, replay } from "./replay.ts";
 import { changesIn, firstCommitAfter, readSegment, recordAt } from "./segment.ts";
+import { serverLog } from "./server-log.ts";
 import { emitCommit, logState } from "./state.ts";
 
 /** `source`: what the engine's sources are of. */
@@ -27,5 +28,6 @@ export function oplogEngine(source: SourceScope = {}): LogReplay {
     readHistory: () => [],
     replay: (order) => replay(order, source),
     beginForward: (order) => beginForward(order, source),
+    serverLog,
   };
 }

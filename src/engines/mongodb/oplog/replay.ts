@@ -58,7 +58,10 @@ export async function beginForward(order: ForwardOrder, source: SourceScope): Pr
           await apply(next.value, order.from, applier);
         await applier.flush();
       },
-      end: () => session.close(),
+      async end() {
+        await entries.return(undefined);
+        await session.close();
+      },
     };
   } catch (error) {
     await session.close();

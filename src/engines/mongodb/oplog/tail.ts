@@ -47,6 +47,13 @@ export async function entryBefore({ client }: MongoSession, stamp: Stamp): Promi
   return found === undefined ? undefined : sliceOf(found);
 }
 
+/** The entries between two positions, edges included, as far as a majority has them. */
+export async function* entriesBetween({ client }: MongoSession, from: Stamp, to: Stamp): AsyncGenerator<Slice, void> {
+  const filter = { ts: { $gte: timestampOf(from), $lte: timestampOf(to) } };
+  const options = { raw: true, readConcern: { level: "majority" }, readPreference: "primary", batchSize: 10_000 } as const;
+  for await (const found of client.db("local").collection("oplog.rs").find(filter, options)) yield sliceOf(found);
+}
+
 /**
  * Entries from the position on, as they come; undefined whenever there was nothing for a second. Ends when the server gives the
  * cursor up, which it does at once where it has nothing to begin with.
