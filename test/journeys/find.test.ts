@@ -106,7 +106,7 @@ test("R42 find at Atlas names the oplog entry of an accident with one temporary 
   });
   const users = client.db("shop").collection<{ _id: number; n: number }>("users");
   const others = client.db("shop").collection<{ at: Date }>("others");
-  const accidents = cases(20, 2);
+  const accidents = cases(20, 1);
   await users.insertMany(Array.from({ length: 5 * accidents }, (_none, _id) => ({ _id, n: Math.floor(_id / 5) })));
   const env = { ATLAS_USER: atlas.user, ATLAS_PASSWORD: atlas.password };
   const world = await beginWorld(t, { sources: {}, atlas: { shop: atlas }, source: "database: shop", env });

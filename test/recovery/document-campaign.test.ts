@@ -72,22 +72,21 @@ for (const [provider, begin] of Object.entries(AT)) {
       const tables = await freshDatabase();
       await loadSql(tables, file);
       const live = await begin(t);
-      await loadDocuments(live.db, await stateOf(tables, await shapeOf(tables)));
+      await loadDocuments(live.db, await stateOf(tables, await shapeOf(tables)), cases(Number.POSITIVE_INFINITY, 100));
       const to = await live.mark();
       const then = await documentsOf(live.db);
       const written = WRITTEN_TO[name];
       assert.ok(written);
       for (let n = 0; n < cases(20, 1); n++) {
         const say = `seed ${seed + n} of ${name}`;
+        t.diagnostic(say);
         const chosen = await documentAccident(live.db, drawn(seed + n));
         const merge = (...more: string[]) => ["restore", "shop", "--to", to, "--merge", "--yes", "shop", "--json", ...more];
         const [before, printed] = [await documentsOf(live.db), await fingerprintOf(live.db)];
         const stop: (() => Promise<number>) | undefined = n % 2 === 1 ? beginDocumentWriter(live.db, written.name, written.id) : undefined;
         const isWritten = (table: string, key: string): boolean =>
           stop !== undefined && table === written.name && (key === written.id || key.startsWith(WRITTEN));
-        const t0 = Date.now();
         const merged = (await live.expect(0, ...merge("--tables", chosen.join()))).json();
-        console.log(say, "merge", Date.now() - t0);
         const inserted: number | undefined = await stop?.();
         assert.deepEqual(
           differing(await documentsOf(live.db), expectedDocuments(then, before, chosen), isWritten),

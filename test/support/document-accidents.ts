@@ -9,10 +9,10 @@ interface Stored extends Document {
 
 const INSERTED_AT_ONCE = 2000;
 
-/** One collection for each table; the key of a row is its `_id`. */
-export async function loadDocuments(db: Db, state: State): Promise<void> {
+/** One collection for each table, with at most so many documents; the key of a row is its `_id`. */
+export async function loadDocuments(db: Db, state: State, most: number): Promise<void> {
   for (const [table, rows] of state) {
-    const documents = [...rows].map(([_id, text]): Stored => ({ _id, ...JSON.parse(text) }));
+    const documents = [...rows].slice(0, most).map(([_id, text]): Stored => ({ _id, ...JSON.parse(text) }));
     const collection = await db.createCollection<Stored>(nameOf(table));
     for (let from = 0; from < documents.length; from += INSERTED_AT_ONCE)
       await collection.insertMany(documents.slice(from, from + INSERTED_AT_ONCE));

@@ -11,7 +11,8 @@ import type { Probe } from "../../ports/probe.ts";
 import { type Context, presentOf, type Source, type Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import { removing } from "../points/look.ts";
-import { type Past, pastOf } from "./past.ts";
+import { pastOf } from "./past.ts";
+import type { Past } from "./places.ts";
 import { completePlan } from "./plan.ts";
 
 export interface FindRequest {

@@ -10,7 +10,7 @@ import { historyControl, removing, scratchPlace } from "../points/look.ts";
 import { databaseOf, orderOf } from "./cluster.ts";
 import { databasesOf, ownDatabases, segmentsOf } from "./copy.ts";
 import { bringBack, storedSupply } from "./load.ts";
-import type { Past } from "./past.ts";
+import { inOrder, type Past } from "./places.ts";
 import { clusterPart, placePart, routeParts, scratchIn } from "./plan.ts";
 import { type Replay, replayFrom } from "./replay.ts";
 import { assertApart, inScratch, scratchDirectory, withRestoredCopy } from "./restored-copy.ts";
@@ -193,10 +193,4 @@ async function serverLogOf(source: Source, from: Micros, watch: Watch): Promise<
     why(error.message);
     return undefined;
   }
-}
-
-export async function inOrder<T>(places: readonly number[], look: (place: number) => Promise<T>): Promise<T[]> {
-  const found: T[] = [];
-  for (const place of places) found.push(await look(place));
-  return found;
 }
