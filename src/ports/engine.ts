@@ -68,6 +68,13 @@ export interface LoadOptions extends Work {
   readonly definitionsOf?: Connection | undefined;
   /** Drops each object of the archive before creating it. Only for engines that rename databases. */
   readonly replace?: boolean | undefined;
+  /** Tables, named in full, that are removed together with those that are replaced. Only with `replace`. */
+  readonly removes?: readonly string[] | undefined;
+  /**
+   * Called before the first change to tables in use, while no other session can write to them: the load continues when it resolves. Not
+   * called where none of them exists. Only for engines that rename databases.
+   */
+  readonly beforeChange?: ((change: TablesChange) => Promise<void>) | undefined;
   /** Restores ownership and privileges too, which requires the roles. Default: true when every role in the archive exists. */
   readonly owners?: boolean | undefined;
   /** The job that loads. Objects that the load makes outside the database have the job id in their names, and carry the mark. */
@@ -83,6 +90,13 @@ export interface LoadOptions extends Work {
    * of the source become ordinary roles. Default: no role is created.
    */
   readonly createRoles?: "ordinary" | "with superusers" | undefined;
+}
+
+/** Tables that a load is about to change, named in full. */
+export interface TablesChange {
+  readonly present: readonly string[];
+  /** Tables that do not exist yet. */
+  readonly absent: readonly string[];
 }
 
 export type Isolation = "cell" | "none";

@@ -49,7 +49,7 @@ export interface MergeOptions extends RowSelection {
 export interface ApplyOptions extends Work {
   /**
    * Stores the undo set: a change set that brings back the state before. Called before the first change, while the rows are locked; the
-   * merge continues when it resolves. Called again when the merge begins anew, and not when there is nothing to do.
+   * merge continues when it resolves. `changes` can be iterated again where the first try failed. Called again when the merge begins anew, and not when there is nothing to do.
    */
   storeUndo(changes: AsyncIterable<Uint8Array>): Promise<void>;
   /** Throws when the merge must not be committed. Called last. */

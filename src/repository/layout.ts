@@ -51,6 +51,9 @@ export const snapshotFingerprintName = (source: string, id: string): string => `
 /** The undo sets of a source, by the job that stored them: sealed bytes, and a signed record, written last. */
 export const undoFolder = (source: string): string => `sources/${source}/undo/`;
 export const undoSetName = (source: string, job: string): string => `${undoFolder(source)}${job}.zst.age`;
+/** Sealed fingerprints of an undo set of whole tables: before the job, and as the job left them. */
+export const undoFingerprintName = (source: string, job: string, state: "before" | "after"): string =>
+  `${undoFolder(source)}${job}.${state}.zst.age`;
 export const undoRecordName = (source: string, job: string): string => `${undoFolder(source)}${job}.json`;
 
 /** The state of a guarded change. */

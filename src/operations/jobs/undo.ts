@@ -5,7 +5,7 @@
 //
 // | kind                                     | undone where                                                                              |
 // |------------------------------------------|-------------------------------------------------------------------------------------------|
-// | backup, removal                          | it is in the repository itself: the journal of any trusted key is enough                  |
+// | backup, removal, undo-set                | it is in the repository itself: the journal of any trusted key is enough                  |
 // | database, scratch-database               | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)        |
 // |                                          | or the mark within it is the job's (MongoDB); neither is there once it is finished        |
 // | kept-database                            | never: it is named, until `accept` drops it by its mark, or a user gives it back its name |
@@ -31,6 +31,7 @@ import type { JobRecord, Journal } from "../../repository/journal.ts";
 import { idOfFolder } from "../../repository/layout.ts";
 import { readMarks, removeMarks } from "../../repository/marks.ts";
 import { undoSpool } from "../../repository/spool.ts";
+import { removeUnfinishedUndo } from "../../repository/undo-sets.ts";
 import type { Context, Source } from "../context.ts";
 import { undoCutOver } from "../cutover/back.ts";
 import { runHook } from "./hooks.ts";
@@ -42,6 +43,8 @@ export const RESOURCE = {
   backup: (source: string, folder: string): Resource => ({ kind: "backup", locator: { source, folder } }),
   /** A backup being removed: gone. */
   removal: (source: string, folder: string, id: string): Resource => ({ kind: "removal", locator: { source, folder, id } }),
+  /** An undo set being stored: gone unless its record was written. */
+  undoSet: (source: string, job: string): Resource => ({ kind: "undo-set", locator: { source, id: job } }),
   /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
   /** What a restore replaced, under the name that it is kept by: never dropped by a clean-up, only by `accept`. */
@@ -101,6 +104,9 @@ const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
     const removed = await removeUnfinished(repository, { source, folder }, clock.now());
     if (removed) await removeMarks(repository, source, idOfFolder(folder) ?? "");
     return removed ? "removed" : "absent";
+  },
+  async "undo-set"({ repository }, { source = "", id = "" }) {
+    return (await removeUnfinishedUndo(repository, source, id)) ? "removed" : "absent";
   },
   async removal({ repository, clock }, { source = "", folder = "", id = "" }) {
     const { hold } = await readMarks(repository, source, id);

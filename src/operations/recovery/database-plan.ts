@@ -89,7 +89,7 @@ export function databaseParts(
     copied,
     roles,
     {
-      steps: [...removalStep(source, request, state), load],
+      steps: [...undoStep(source, request, state), ...removalStep(source, request, state), load],
       timed: [...(route.kind === "provider" ? [] : [{ name: "create" }]), { name: "load", sizeBytes }, { name: "verify", sizeBytes }],
       facts: { exists, occupants },
     },
@@ -123,6 +123,14 @@ function replaced(source: Source, { tables }: DatabaseRequest, { place, only, da
   if (!only) return label;
   const what = tables === undefined ? `each ${tableOf(source)} that the restore point holds,` : chosen(source, tables);
   return `${dataOnly ? "the rows of " : ""}${what} of ${label}`;
+}
+
+/** What an undo needs is stored before tables in use are changed. */
+function undoStep(source: Source, { tables }: DatabaseRequest, { inPlace, dataOnly, occupants }: DatabaseState): PlanStep[] {
+  if (!inPlace || (occupants.length === 0 && !dataOnly)) return [];
+  const subject = tables === undefined ? `each ${tableOf(source)} that the restore point holds rows of` : chosen(source, tables);
+  const reason = "`lifeboat undo` brings it back; other sessions can read meanwhile, and wait with their writes";
+  return [{ action: "store-undo", subject: `an undo set of ${subject} as they are now, sealed`, effect: "none", reason }];
 }
 
 /** What is removed before rows are loaded into an existing database. */

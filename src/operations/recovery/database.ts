@@ -12,6 +12,7 @@ import type { Made, ReadyRestore } from "./destination.ts";
 import { beginDatabase, finish, setAside, takeName } from "./fresh.ts";
 import { type Arrival, bringBack, type LoadRequest } from "./load.ts";
 import { NOTHING } from "./plan.ts";
+import { replacedTables } from "./replaced-tables.ts";
 import type { Resolved, Route } from "./resolve.ts";
 import { copySupply } from "./restored-copy.ts";
 import { rolesPart, rolesWanted } from "./roles.ts";
@@ -75,6 +76,10 @@ async function carryOut(
   if (loader !== undefined) await job.declare(loader);
   const direct = !source.engine.renamesDatabases && occupants.length === 0;
   const fresh = inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
+  const { label } = place.connection;
+  const replaced = inPlace
+    ? replacedTables(context, source, { verb: "restore", target: label, into: request.into, rowsOnly: dataOnly }, job, watch)
+    : undefined;
   const { arrival, reached } = await bring(context, source, route, job, watch, {
     tables,
     dataOnly,
@@ -82,6 +87,7 @@ async function carryOut(
     asSuperuser,
     roles: rolesWanted(request),
     replace: inPlace && replace,
+    replaced,
     begin: async (archiveFile) => ({
       connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
       ownServer: false,
@@ -98,7 +104,7 @@ async function carryOut(
   const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
   if (asSuperuser === true) remarks.push("what the backup holds was allowed to run with the rights of the target's user (--as-superuser)");
   const made = { reached, checks: arrival.checks, warnings: [] };
-  if (fresh === undefined) return { ...made, target: place.connection.label, remarks, connection: place.connection };
+  if (fresh === undefined) return { ...made, target: label, remarks, connection: place.connection, undo: replaced?.undo };
   const resource = RESOURCE.database(source.name, place.server.label, fresh);
   if (judge(arrival.checks).verdict !== "fail") {
     const swapped = state.production
@@ -107,13 +113,13 @@ async function carryOut(
     await job.withdraw(resource);
     const kept = swapped.kept === undefined ? undefined : { id: swapped.kept, name: swapped.kept };
     const all = { checks: [...arrival.checks, ...swapped.checks], remarks: [...remarks, ...swapped.remarks] };
-    return { ...made, ...all, target: place.connection.label, connection: place.connection, kept };
+    return { ...made, ...all, target: label, connection: place.connection, kept };
   }
-  const { words, label } = await job.step("set aside", () => setAside(source, place, fresh, job));
+  const aside = await job.step("set aside", () => setAside(source, place, fresh, job));
   await job.withdraw(resource);
   const before = occupants.length > 0 ? "was left as it is" : "was not made";
-  remarks.push(`${place.database || "what was asked for"} ${before}; what was restored is ${words}, to be looked at or dropped`);
-  return { ...made, target: label, remarks };
+  remarks.push(`${place.database || "what was asked for"} ${before}; what was restored is ${aside.words}, to be looked at or dropped`);
+  return { ...made, target: aside.label, remarks };
 }
 
 /** What arrived, and the route as far as it was followed: a backup whose log was not replayed is that backup alone. */

@@ -3,6 +3,7 @@ import type { LifeboatError } from "../../core/errors.ts";
 import type { PlanCode } from "../../core/plan.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
+import type { UndoRecord } from "../../repository/undo-sets.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Finding } from "./conclude.ts";
 import type { Destination, PlanPart } from "./plan.ts";
@@ -16,6 +17,8 @@ export interface Extras {
   readonly branch?: { readonly id: string; readonly name: string } | undefined;
   /** What was there before; it is removed some days after `accept` of this job. */
   readonly kept?: { readonly id: string; readonly name: string } | undefined;
+  /** What brings back tables as they were before. */
+  readonly undo?: UndoRecord | undefined;
   /** Chosen tables, as they are named now. */
   readonly tables?: readonly string[] | undefined;
   /** How a restored directory is started, and what to see to before. */

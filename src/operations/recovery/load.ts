@@ -5,7 +5,7 @@ import type { Fingerprint, Omission } from "../../core/fingerprint.ts";
 import type { Consistency, Manifest, ManifestPart } from "../../core/manifest.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
-import type { Isolation, LoadOptions, LoadResult, SettleOptions } from "../../ports/engine.ts";
+import type { Isolation, LoadOptions, LoadResult, SettleOptions, TablesChange } from "../../ports/engine.ts";
 import type { Probe } from "../../ports/probe.ts";
 import { loaderMark } from "../../ports/resource.ts";
 import { readPart } from "../../repository/backups.ts";
@@ -17,6 +17,7 @@ import type { OpenKey } from "../../seal/keys.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import type { PointEntry } from "../points/points.ts";
+import type { ReplacedTables } from "./replaced-tables.ts";
 
 export interface LoadRequest {
   readonly tables?: readonly string[] | undefined;
@@ -24,6 +25,10 @@ export interface LoadRequest {
   /** Rows alone, into tables that are made as they are there. */
   readonly definitionsOf?: Connection | undefined;
   readonly replace?: boolean | undefined;
+  /** As for the engine. */
+  readonly removes?: LoadOptions["removes"];
+  /** Of tables in use: keeps what the load changes. */
+  readonly replaced?: ReplacedTables | undefined;
   /** What the backup holds may run with the rights of the target's user, a superuser's too. */
   readonly asSuperuser?: boolean | undefined;
   /** Create the roles that the backup describes and the target lacks; superusers only if told. Default: none. */
@@ -101,13 +106,15 @@ export async function bringBack(
     const { sizeBytes, consistency, expected, checks: found, roles, notIncluded = [] } = await supply.fill(spool, job);
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
-    const { tables, logFollows, dataOnly, definitionsOf, replace, asSuperuser } = options;
+    const { tables, logFollows, dataOnly, definitionsOf, replace, removes, replaced, asSuperuser } = options;
     const loading = {
       tables,
       logFollows,
       dataOnly,
       definitionsOf,
       replace,
+      removes,
+      beforeChange: replaced && ((change: TablesChange) => replaced.before(connection, change)),
       asSuperuser,
       isolation,
       loader: { jobId: job.id, mark: loaderMark(job.maker) },
@@ -120,6 +127,7 @@ export async function bringBack(
       const scope = tables === undefined ? expected.scope : { kind: "tables" as const, tables: [...tables] };
       const { reader, leftOut } = loaded;
       const actual = await source.engine.fingerprint(connection, scope, { ...work, reader });
+      await replaced?.after(connection, reader);
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
         ...found,

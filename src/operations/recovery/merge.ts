@@ -16,9 +16,7 @@ import { judged, planOfMerge } from "./merge-plan.ts";
 import { evidencePoint, jobPoint, type Resolved, type Route, resolve } from "./resolve.ts";
 import type { Merged, MergeRequest, Restored, RestoreRequest } from "./restore-request.ts";
 import { withRestoredCopy } from "./restored-copy.ts";
-
-/** How long an undo set is kept: as long as what a restore replaced, once that was accepted. */
-export const KEEP_UNDO_MS = 7 * 86_400_000;
+import { fileUndo, undoFacts } from "./undo-record.ts";
 
 /** USAGE for options that have no meaning without --merge. */
 export function assertNoMergeOptions({ where, deleteExtra, noFollow, overwriteChanged }: MergeRequest): void {
@@ -154,7 +152,6 @@ export async function applied(
   watch: Watch,
 ): Promise<Merged> {
   let undo: UndoRecord | undefined;
-  const now = context.clock.now();
   const merged = await job.step("merge", () =>
     merging.apply({
       overwriteChanged,
@@ -162,18 +159,8 @@ export async function applied(
       progress: watch.progress,
       assertAlive: () => job.assertAlive(),
       async storeUndo(changes) {
-        const record = {
-          job: job.id,
-          source: source.name,
-          verb,
-          madeAt: now.toISOString(),
-          expiresAt: new Date(now.getTime() + KEEP_UNDO_MS).toISOString(),
-          target,
-          // An address may hold a password: it is given again when the merge is undone.
-          into: into?.includes("://") ? undefined : into,
-          content: "changes" as const,
-        };
-        undo = await job.file((place) => storeUndoSet(place, record, changes, context.sealKey, job.signal));
+        const record = { ...undoFacts(context, job, source.name, { verb, target, into }), content: "changes" as const };
+        undo = await fileUndo(job, source.name, (place) => storeUndoSet(place, record, changes, context.sealKey, job.signal));
       },
     }),
   );

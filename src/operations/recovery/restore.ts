@@ -86,11 +86,12 @@ function carryOut(
         throw error;
       }
     },
-    ({ evidence, branch, kept, tables }) => ({
+    ({ evidence, branch, kept, tables, undo }) => ({
       verdict: evidence.verdict,
       point: evidencePoint(route).id,
       ...(branch && { [historyControl(source).place]: branch.name }),
       ...(kept && { kept: kept.name }),
+      ...(undo && { undo: undo.job }),
       ...(tables && { restored: tables.join(", ") }),
     }),
   );

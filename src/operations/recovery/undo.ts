@@ -1,8 +1,11 @@
-// Undo: the state before a merge comes back from the undo set that its job stored. Rows that were changed since are left alone.
+// Undo: the state before a job comes back from the undo set that it stored. Rows that were changed since a merge are left alone; tables
+// that were changed since they were replaced are refused.
 import { LifeboatError } from "../../core/errors.ts";
 import type { MergedTable, MergeFindings } from "../../core/merge-plan.ts";
 import type { Plan } from "../../core/plan.ts";
+import type { Connection } from "../../ports/connection.ts";
 import type { Merging } from "../../ports/merge.ts";
+import type { RestoreTarget } from "../../ports/restore-target.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { listUndoSets, readUndoSet, type UndoRecord } from "../../repository/undo-sets.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -12,6 +15,7 @@ import { requireDigest, withDigest } from "../plan-digest.ts";
 import { sourceNamed } from "../sources.ts";
 import { applied, liveOf, rowEngine } from "./merge.ts";
 import { changeSteps } from "./merge-plan.ts";
+import { planUndoTables, undoTables } from "./undo-tables.ts";
 
 export interface UndoRequest {
   /** The job's id or the beginning of it. */
@@ -24,7 +28,7 @@ export interface UndoRequest {
   readonly yes?: string | undefined;
 }
 
-export interface UndoneMerge {
+export interface UndoneJob {
   readonly job: string;
   readonly source: string;
   readonly target: string;
@@ -52,16 +56,19 @@ export async function planUndo(context: Context, request: UndoRequest, watch: Wa
     context,
     { verb: "plan-undo", source: undo.source.name, aside: true },
     watch,
-    (job) => withUndo(context, undo, request, job, async (merging) => planOf(undo, request, merging.findings)),
+    async (job) =>
+      undo.record.content === "archive"
+        ? planUndoTables(context, undo, request, await placeOf(undo, request, job), job, watch)
+        : withUndo(context, undo, request, job, async (merging) => planOf(undo, request, merging.findings)),
     ({ digest }) => ({ digest }),
   );
 }
 
-export async function undoMerge(context: Context, request: UndoRequest, watch: Watch): Promise<UndoneMerge> {
+export async function undoJob(context: Context, request: UndoRequest, watch: Watch): Promise<UndoneJob> {
   const undo = await found(context, request.job, watch);
   const { record, source } = undo;
   if (request.yes !== source.name) {
-    throw new LifeboatError("CONFIRMATION_NEEDED", `the rows that job ${record.job} changed in ${record.target} would be set back`, {
+    throw new LifeboatError("CONFIRMATION_NEEDED", `what job ${record.job} changed in ${record.target} would be set back`, {
       hint: `look at them with --plan, or run \`lifeboat undo ${record.job} --yes ${source.name}\``,
     });
   }
@@ -69,8 +76,9 @@ export async function undoMerge(context: Context, request: UndoRequest, watch: W
     context,
     { verb: "undo", source: source.name, aside: true },
     watch,
-    (job) =>
-      withUndo(context, undo, request, job, async (merging) => {
+    async (job) => {
+      if (record.content === "archive") return undoTables(context, undo, request, await placeOf(undo, request, job), job, watch);
+      return withUndo(context, undo, request, job, async (merging) => {
         requireDigest(planOf(undo, request, merging.findings).digest, request.planDigest);
         const [refusal] = merging.findings.unmergeable;
         if (refusal !== undefined) throw new LifeboatError("MERGE_REFUSED", refusal.message, { hint: "connect as the owner of the table" });
@@ -84,7 +92,8 @@ export async function undoMerge(context: Context, request: UndoRequest, watch: W
           watch,
         );
         return { job: job.id, source: source.name, target: record.target, undone: record.job, tables: merged, undo: again };
-      }),
+      });
+    },
     ({ tables, undone }) => ({ undone, changed: tables.reduce((sum, one) => sum + one.inserted + one.updated + one.deleted, 0) }),
   );
 }
@@ -98,11 +107,7 @@ async function withUndo<T>(
 ): Promise<T> {
   const rows = rowEngine(source);
   const live = await liveOf(source, into ?? record.into, job.signal);
-  if (live.label !== record.target) {
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `job ${record.job} changed ${record.target}, not ${live.label}`, {
-      hint: "give --into the address of the database that was changed",
-    });
-  }
+  assertTarget(record, live);
   const key = await context.openKey();
   const merging = await job.step("compare", () =>
     rows.beginUndo(live, readUndoSet(place, record, key, job.signal), { signal: job.signal }),
@@ -114,7 +119,22 @@ async function withUndo<T>(
   }
 }
 
-interface FoundUndo {
+/** The database of tables that the job changed. */
+async function placeOf({ record, source }: FoundUndo, { into = record.into }: UndoRequest, job: Job): Promise<RestoreTarget> {
+  const own = into?.includes("://") === true ? undefined : await source.provider.connection({ signal: job.signal });
+  const place = source.engine.resolveTarget(own, into ?? own?.url ?? "");
+  assertTarget(record, place.connection);
+  return place;
+}
+
+function assertTarget({ job, target }: UndoRecord, { label }: Connection): void {
+  if (label === target) return;
+  throw new LifeboatError("RESTORE_TARGET_INVALID", `job ${job} changed ${target}, not ${label}`, {
+    hint: "give --into the address of the database that was changed",
+  });
+}
+
+export interface FoundUndo {
   readonly record: UndoRecord;
   readonly source: Source;
   /** Where it is stored. */

@@ -1,4 +1,4 @@
-// lifeboat undo JOB: the state before a merge.
+// lifeboat undo JOB: the state before a merge, or before tables were replaced.
 import * as z from "zod/mini";
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
@@ -6,12 +6,12 @@ import { gated, gateFields } from "../approval/gated.ts";
 import { productionOf } from "../approval/production.ts";
 import { mergedTables } from "../recovery/merge-schemas.ts";
 import { exitOfPlan, plan } from "../recovery/schemas.ts";
-import { planUndo, undoMerge, undoTarget } from "../recovery/undo.ts";
+import { planUndo, undoJob, undoTarget } from "../recovery/undo.ts";
 import { about, jobId, nextAction, sourceName } from "../schemas.ts";
 
 const request = z.strictObject({
-  job: about(z.string(), "Id of the job that merged, or its beginning."),
-  into: z.optional(about(z.string(), "The database, where the merge went to an address.")),
+  job: about(z.string(), "Id of the job that merged or replaced tables, or its beginning."),
+  into: z.optional(about(z.string(), "The database, where the job went to an address.")),
   overwriteChanged: z.optional(about(z.boolean(), "Rows that were changed since are overwritten too.")),
   ...gateFields,
   yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
@@ -39,7 +39,7 @@ export const undo = gated({
     return productionOf(context, source, { into, merge: true });
   },
   async run(context, asked) {
-    const { undo: again, ...done } = await undoMerge(context, asked, context);
+    const { undo: again, ...done } = await undoJob(context, asked, context);
     const text = again && `to bring it back again, until ${formatInstant(new Date(again.expiresAt))}`;
     return { ...done, next: text === undefined ? [] : [{ text, commands: [`lifeboat undo ${done.job} --yes ${done.source}`] }] };
   },

@@ -74,7 +74,8 @@ export async function applyChanges(
       const present = await presentOf(live, batch);
       for (const change of batch) look(change, present.get(change.key));
     }
-    if (seen.size > 0) await options.storeUndo(undoSet(live, [...seen.keys()], look));
+    const found = [...seen.keys()];
+    if (found.length > 0) await options.storeUndo({ [Symbol.asyncIterator]: () => undoSet(live, found, look) });
     const todo = [...seen.keys()];
     for (const batch of batchesOf(todo)) {
       const wanted = await fetch(

@@ -1,10 +1,11 @@
 // Tables that a restore replaces: kept in schemas of the job's own until what took their place has been compared. A load that fails, or
 // a job that dies, puts them back as they were.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { TocEntry } from "../archive/contents.ts";
+import type { LoadOptions } from "../../../ports/engine.ts";
 import type { Client } from "../connect/client.ts";
 import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { existing, inTransaction } from "./clear.ts";
+import { holdStill, namesOf, type TableName } from "./hold-still.ts";
 
 export interface Keeper {
   readonly jobId: string;
@@ -25,10 +26,17 @@ function placeOf(jobId: string, number: number | ""): string {
  * Moves those of the tables that exist out of the way, with their indexes, constraints and sequences, in one transaction. LOAD_FAILED, and
  * nothing is changed, where other objects depend on them.
  */
-export async function setTablesAside(client: Client, tables: readonly TocEntry[], { jobId, mark }: Keeper): Promise<void> {
+export async function setTablesAside(
+  client: Client,
+  replaced: readonly TableName[],
+  { jobId, mark }: Keeper,
+  options: Pick<LoadOptions, "beforeChange" | "removes"> = {},
+): Promise<void> {
+  const tables = [...replaced, ...(await namesOf(client, options.removes ?? []))];
   const names = await existing(client, tables);
   if (names.length === 0) return;
   await inTransaction(client, "replaced", async () => {
+    await holdStill(client, tables, options);
     // The server itself says what depends on them.
     await client.query(`savepoint whole; drop table ${names.join(", ")}; rollback to savepoint whole`);
     for (const [number, schema] of [...new Set(tables.map((table) => table.schema))].entries()) {

@@ -5,10 +5,10 @@ import type { Client } from "../connect/client.ts";
 import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 
-const LOCK_TIMEOUT = "set local lock_timeout = '60s'";
+export const LOCK_TIMEOUT = "set local lock_timeout = '60s'";
 
 /** Qualified and quoted names of those that the database holds. */
-export async function existing(client: Client, tables: readonly TocEntry[]): Promise<string[]> {
+export async function existing(client: Client, tables: readonly Pick<TocEntry, "schema" | "name">[]): Promise<string[]> {
   const rows = await client.query<{ schema: string; name: string }>(
     `select n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      join rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname`,

@@ -217,7 +217,7 @@ async function tablesBefore(client: Client, tables: readonly TocEntry[], options
 async function makeRoom(client: Client, tables: readonly TocEntry[], keeper: Keeper, options: LoadOptions): Promise<void> {
   // Rows are replaced by the transaction that brings the new ones.
   if (options.replace !== true || options.dataOnly === true) return;
-  if (options.tables !== undefined) return await setTablesAside(client, tables, keeper);
+  if (options.tables !== undefined) return await setTablesAside(client, tables, keeper, options);
   // A whole database is replaced by another one that takes its name, never emptied: until then the old one is there.
   const occupants = await occupantsOf(client);
   if (occupants.length > 0) {

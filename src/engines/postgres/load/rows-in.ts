@@ -11,6 +11,7 @@ import { quoteName as quote } from "../connect/quote.ts";
 import { inTransaction } from "./clear.ts";
 import { copyIn } from "./copy-in.ts";
 import { type ForeignKey, referredFromOutside, violations } from "./foreign-keys.ts";
+import { holdStill, lockWhole } from "./hold-still.ts";
 import { isSingle } from "./statement.ts";
 
 export interface RowsLoad {
@@ -35,6 +36,7 @@ export async function fillTables(load: RowsLoad): Promise<void> {
   const file = await open(archiveFile, "r");
   try {
     await inTransaction(client, "filled", async () => {
+      await holdStill(client, tables, options);
       await emptyTables(client, tables, keys, options.replace === true);
       for (const table of tables) {
         const blockAt = walked.blocks.get(table.dumpId);
@@ -74,10 +76,12 @@ async function emptyTables(
   const referred = referredFromOutside(keys ?? []);
   const only = (some: readonly TocEntry[]): string => some.map((table) => `only ${quotedName(table)}`).join(", ");
   const [deleted, truncated] = [tables.filter((_, place) => referred.has(place)), tables.filter((_, place) => !referred.has(place))];
-  const truncates = replace && truncated.length > 0;
-  await client.query(`lock table ${only(tables)} in ${truncates ? "access exclusive" : "exclusive"} mode`);
+  // No trigger runs where keys are checked here, so that a row may be deleted as well: readers need not be waited for.
+  const mayDelete = keys !== undefined;
+  if (mayDelete) await client.query(`lock table ${only(tables)} in exclusive mode`);
   if (!replace) return;
-  for (const table of deleted) await client.query(`delete from only ${quotedName(table)}`);
+  const truncates = truncated.length > 0 && (!mayDelete || (await lockWhole(client, only(truncated))));
+  for (const table of truncates ? deleted : tables) await client.query(`delete from only ${quotedName(table)}`);
   if (truncates) await client.query(`truncate ${only(truncated)}`);
 }
 

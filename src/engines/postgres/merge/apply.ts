@@ -82,7 +82,8 @@ async function applyOnce(
     return merged;
   }
   await assertNoCascade(client, works, tables, keys, mayReplicate);
-  await storeUndo(writeChanges(client, algorithm, works.map(undoSection)));
+  const sections = works.map(undoSection);
+  await storeUndo({ [Symbol.asyncIterator]: () => writeChanges(client, algorithm, sections) });
   const restoreTriggers = await withoutTriggers(client, works, mayReplicate);
   await change(client, works, merged, algorithm, mayReplicate);
   for (const work of works) await assertWanted(client, work, rowHash(work.table, algorithm, "t"));
