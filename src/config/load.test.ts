@@ -108,6 +108,9 @@ test("relative paths and places start at the folder of the file", () => {
   const text = WHOLE.replace("file:///var/lib/lifeboat", "file://./backups").replace("${LIFEBOAT_IDENTITY}", "keys/id.txt");
   assert.equal(parse(text).repository.url, "file:///etc/app/backups");
   assert.equal(parse(text).repository.encryption.identityFile?.read(), "/etc/app/keys/id.txt");
+  const witness = (url: string) => parse(`${WHOLE}audit: { witnesses: { other: { url: "${url}" } } }\n`).audit.witnesses.other?.url;
+  assert.equal(witness("file://./witness"), "file:///etc/app/witness");
+  assert.throws(() => witness("file:./witness"), /witnesses\.other\.url must be an address that starts with file:\/\//);
 });
 
 const WRONG: readonly (readonly [title: string, from: string, to: string, said: RegExp])[] = [

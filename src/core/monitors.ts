@@ -107,7 +107,7 @@ export const MONITORS = {
   REPOSITORY_UNSIGNED: warning("the description of the repository is not signed by a trusted key", "run `lifeboat check`"),
   MEMORY_LOST: warning(
     "this machine's memory of the repository is lost, so missing objects cannot be noticed",
-    "run `lifeboat list SOURCE`, and compare it with your own records",
+    "compare `lifeboat list SOURCE` with your own records, then run `lifeboat acknowledge SOURCE --reason compared`",
   ),
   SOURCE_NOT_ASKED: warning("whether the source answers was not checked", "run `lifeboat status SOURCE`"),
   PROVIDER_NOT_ASKED: warning("the provider's API does not answer", "run `lifeboat check SOURCE`"),

@@ -42,8 +42,9 @@ export interface Memory {
   jobState(id: string): SeenJob | undefined;
   jobBegan(id: string): void;
   jobEnded(id: string): void;
-  /** Why the previous memory is lost, in one sentence. Undefined: it is not. */
-  readonly loss: string | undefined;
+  /** Why the previous memory is lost, in one sentence. Undefined: it is not, or that was accepted for the source. */
+  loss(source: string): string | undefined;
+  acceptLoss(source: string): void;
   close(): void;
 }
 
@@ -66,10 +67,10 @@ export function openMemory(repositoryId: string, stateDirectory: string): Memory
 export const openForgetful = (): Memory => memoryIn(":memory:");
 
 function memoryIn(path: string): Memory {
-  let opened: { readonly database: DatabaseSync; readonly loss?: string | undefined } | undefined;
+  let opened: DatabaseSync | undefined;
   const use = (): DatabaseSync => {
     opened ??= openDatabase(path);
-    return opened.database;
+    return opened;
   };
   return {
     points: (source) => use().prepare("select id, name, digest, time from point where source = ?").all(source) as unknown as SeenPoint[],
@@ -95,11 +96,8 @@ function memoryIn(path: string): Memory {
       if (revision === undefined) use().prepare("delete from revision where name = ?").run(name);
       else use().prepare("insert or replace into revision values (?, ?)").run(name, revision);
     },
-    text(name) {
-      const row = use().prepare("select text from note where name = ?").get(name) as { text: string } | undefined;
-      return row?.text;
-    },
-    seeText: (name, text) => void use().prepare("insert or replace into note values (?, ?)").run(name, text),
+    text: (name) => textOf(use(), name),
+    seeText: (name, text) => setText(use(), name, text),
     log: (source) =>
       use().prepare("select timeline, firstLsn, lastLsn from log where source = ? order by timeline").all(source) as unknown as SeenLog[],
     seeLog(source, seen) {
@@ -116,38 +114,56 @@ function memoryIn(path: string): Memory {
       use().prepare("delete from job where state = 'ended' and id < (select id from job order by id desc limit 1 offset ?)").run(JOBS);
     },
     jobEnded: (id) => void use().prepare("insert or replace into job values (?, 'ended')").run(id),
-    get loss() {
-      use();
-      return opened?.loss;
+    loss(source) {
+      const lost = textOf(use(), LOSS);
+      return lost === undefined || textOf(use(), acceptanceOf(source)) === lost ? undefined : lost;
     },
-    close: () => opened?.database.close(),
+    acceptLoss(source) {
+      const lost = textOf(use(), LOSS);
+      if (lost !== undefined) setText(use(), acceptanceOf(source), lost);
+    },
+    close: () => opened?.close(),
   };
 }
 
-function openDatabase(path: string): { readonly database: DatabaseSync; readonly loss?: string | undefined } {
+const LOSS = "loss";
+const acceptanceOf = (source: string): string => `loss accepted ${source}`;
+
+function textOf(database: DatabaseSync, name: string): string | undefined {
+  const row = database.prepare("select text from note where name = ?").get(name) as { text: string } | undefined;
+  return row?.text;
+}
+
+const setText = (database: DatabaseSync, name: string, text: string): void =>
+  void database.prepare("insert or replace into note values (?, ?)").run(name, text);
+
+function openDatabase(path: string): DatabaseSync {
   try {
     if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path, { timeout: 10_000 });
     database.exec("pragma journal_mode = wal; pragma synchronous = normal;");
     database.exec(SCHEMA);
-    return { database };
+    return database;
   } catch (error) {
     if (path === ":memory:") throw error;
     const why = error instanceof Error ? error.message : String(error);
-    return { ...reopened(path), loss: `the memory of this repository cannot be read (${path}: ${why})` };
+    const database = reopened(path);
+    // Every later process must find it, until a person accepts it.
+    setText(database, LOSS, `the memory of this repository cannot be read (${path}: ${why})`);
+    return database;
   }
 }
 
 /** Renames a damaged file; it is never deleted. Where renaming fails, the memory ends with this process. */
-function reopened(path: string): { readonly database: DatabaseSync } {
+function reopened(path: string): DatabaseSync {
   try {
     renameSync(path, `${path}.damaged-${process.pid}`);
     const database = new DatabaseSync(path, { timeout: 10_000 });
     database.exec(SCHEMA);
-    return { database };
+    return database;
   } catch {
     const database = new DatabaseSync(":memory:");
     database.exec(SCHEMA);
-    return { database };
+    return database;
   }
 }

@@ -1,6 +1,7 @@
 // A simulated year of the real service: `lifeboat serve` as a child on a clock that the test drives, with its database and its
 // repository in sandboxes on the same clock. Every day it is killed with SIGKILL at a drawn moment and started again.
-// A run takes a few days of it; LIFEBOAT_TEST_EVERY=1 takes the whole year, LIFEBOAT_TEST_DAYS so many.
+// A run takes a few days of it; LIFEBOAT_TEST_EVERY=1 takes the whole year,
+// LIFEBOAT_TEST_DAYS so many days from LIFEBOAT_TEST_FIRST on, which is a Sunday.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -27,7 +28,7 @@ import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 import { beginServing, type Serving } from "../support/serving.ts";
 
 /** A Sunday, on which all that is scheduled has a slot. The year from there has a leap day and both changes of the clock. */
-const FIRST = dayOf("2027-08-29");
+const FIRST = dayOf(process.env.LIFEBOAT_TEST_FIRST ?? "2027-08-29");
 const DRIVEN_DATE = join(import.meta.dirname, "../support/driven-date.ts");
 const DAYS = Number(process.env.LIFEBOAT_TEST_DAYS ?? cases(365, 2));
 const habits: readonly Habit[] = [
@@ -45,10 +46,19 @@ policies:
 drills: { weekly: { sources: [shop], cron: "0 6 * * 0" } }
 notify: { ops: { kind: webhook, url: "\${HOOK}", secret: "\${HOOK_SECRET}" } }
 `;
-/** Just after each instant at which something may be due: the night by summer time and by winter time, the expiry, the drill. */
-const MOMENTS = ["00:35", "01:35", "04:05", "06:05"] as const;
+/** In the year from 2027-08-29 on, by the almanac: the last night that begins in summer time, and the first that ends in it. */
+const [AUTUMN, SPRING] = ["2027-10-31", "2028-03-26"];
+
+/** Just after the instants of a day at which something is due: the backup by local time, the expiry, the drill. */
+function momentsOf(day: number): readonly string[] {
+  const date = dateOf(day);
+  const nights = [...(date <= AUTUMN || date >= SPRING ? ["00:35"] : []), ...(date >= AUTUMN && date <= SPRING ? ["01:35"] : [])];
+  // Where nothing is there yet, a backup is due at once.
+  return [...(day === FIRST ? nights.slice(-1) : nights), "04:05", ...(isSunday(day) ? ["06:05"] : [])];
+}
+
 /** More requests than the work of any moment makes: a number beyond the last one kills the idle service. */
-const REQUESTS = 120;
+const REQUESTS = 100;
 const watch = { signal: new AbortController().signal, progress: silentProgress };
 
 /** The clock of everything in the world, in the child by a file. */
@@ -118,12 +128,12 @@ async function beginYear(t: TestContext) {
     /** Until the service has done what is due, no job runs, and a beat after that finds nothing wrong. */
     async rest(service: Serving): Promise<void> {
       // What a killed job began is due again once the service has cleaned up after it.
-      while ((await isWorking()) || (await isDue())) await sleep(150);
+      while ((await isWorking()) || (await isDue())) await sleep(400);
       const from = new Date(clock.nowMs()).toISOString();
       for (;;) {
         const health = (await (await fetch(`${service.url}/api/health`)).json()) as Record<string, unknown>;
         if (health.verdict === "pass" && String(health.judgedAt) > from) return;
-        await sleep(150);
+        await sleep(250);
       }
     },
     /** Kills the service at the nth request of its storage from now on, which is never answered, or idle when there are fewer. Whether a job ran. */
@@ -158,7 +168,7 @@ test("R24 R53 a year of the service, killed at a random moment of every day: eac
   let during = 0;
   for (let day = FIRST; day < FIRST + DAYS; day++) {
     const date = dateOf(day);
-    const moments = isSunday(day) ? MOMENTS : MOMENTS.slice(0, -1);
+    const moments = momentsOf(day);
     const fatal = draw(moments.length);
     for (const [index, moment] of moments.entries()) {
       await year.setTo(`${date}T${moment}:00Z`);

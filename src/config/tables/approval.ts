@@ -1,7 +1,8 @@
 // Options of `approval` and `audit`: who approves changes to production, and who witnesses the audit log.
 import { listOf, named, section } from "../../core/option.ts";
 import { duration, path, text } from "../../core/option-types.ts";
-import { publicKey } from "./repository.ts";
+import type { StorageDescriptor } from "../../ports/descriptor.ts";
+import { publicKey, storageAddress } from "./repository.ts";
 
 const approver = section({
   key: {
@@ -32,22 +33,28 @@ export const approval = section({
   },
 });
 
-const witness = section(
-  {
-    url: { type: text, help: "Address of a storage, as of a repository.", example: "file:///mnt/witness" },
-    git: {
-      type: path,
-      help: "Folder of a clone. Each checkpoint is a commit, pushed where the branch has an upstream.",
-      example: "/srv/witness",
+const witnessOf = (storages: readonly StorageDescriptor[]) =>
+  section(
+    {
+      url: {
+        type: storageAddress(storages),
+        help: "Address of a storage, as of a repository.",
+        example: "file:///mnt/witness",
+      },
+      git: {
+        type: path,
+        help: "Folder of a clone. Each checkpoint is a commit, pushed where the branch has an upstream.",
+        example: "/srv/witness",
+      },
     },
-  },
-  ({ url, git }) => ((url === undefined) === (git === undefined) ? "a witness has either `url` or `git`" : undefined),
-);
+    ({ url, git }) => ((url === undefined) === (git === undefined) ? "a witness has either `url` or `git`" : undefined),
+  );
 
-export const audit = section({
-  witnesses: {
-    type: named(witness),
-    default: {},
-    help: "Places outside of the repository that keep checkpoints of the audit log, by name. `tick` and `audit verify` copy them.",
-  },
-});
+export const auditOf = (storages: readonly StorageDescriptor[]) =>
+  section({
+    witnesses: {
+      type: named(witnessOf(storages)),
+      default: {},
+      help: "Places outside of the repository that keep checkpoints of the audit log, by name. `tick` and `audit verify` copy them.",
+    },
+  });

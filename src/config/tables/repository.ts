@@ -103,15 +103,21 @@ const table = {
 
 export type RepositoryValues = Values<typeof table> & { readonly url: string; readonly storage: StorageValues };
 
-/** The address, and the options of the storage that it names. */
-export function repositoryOf(storages: readonly StorageDescriptor[]): Type<RepositoryValues> {
+const storageOf = (storages: readonly StorageDescriptor[], address: string | undefined) =>
+  storages.find(({ scheme }) => address?.startsWith(`${scheme}://`));
+
+/** The address of a storage; a relative one is absolute when loaded. */
+export function storageAddress(storages: readonly StorageDescriptor[]) {
   const begins = storages.map(({ scheme }) => `${scheme}://`);
-  const storageOf = (address: string | undefined) => storages.find(({ scheme }) => address?.startsWith(`${scheme}://`));
-  const address = written("storage address", { examples: storages.map(({ example }) => example) }, (given, absolute) => {
-    const storage = storageOf(given);
+  return written("storage address", { examples: storages.map(({ example }) => example) }, (given, absolute) => {
+    const storage = storageOf(storages, given);
     if (storage === undefined || begins.includes(given)) throw new Mismatch(`must be an address that starts with ${begins.join(" or ")}`);
     return storage.absolute?.(given, absolute) ?? given;
   });
+}
+
+/** The address, and the options of the storage that it names. */
+export function repositoryOf(storages: readonly StorageDescriptor[]): Type<RepositoryValues> {
   const between = storages.map(({ scheme, options, parameters = {}, rule }) => {
     const names = Object.keys(parameters);
     const said =
@@ -124,7 +130,7 @@ export function repositoryOf(storages: readonly StorageDescriptor[]): Type<Repos
     word: "section",
     table: {
       url: {
-        type: address,
+        type: storageAddress(storages),
         required: true,
         env: "LIFEBOAT_REPOSITORY",
         help: "Address of the repository.",
@@ -132,6 +138,6 @@ export function repositoryOf(storages: readonly StorageDescriptor[]): Type<Repos
       },
       ...table,
     },
-    choice: { word: "storage", of: (text) => storageOf(text("url"))?.scheme, between: Object.fromEntries(between) },
+    choice: { word: "storage", of: (text) => storageOf(storages, text("url"))?.scheme, between: Object.fromEntries(between) },
   };
 }

@@ -4,7 +4,7 @@ import { COMBINED_OBJECTIVE } from "../../core/objectives.ts";
 import { listOf, named, section, type Type } from "../../core/option.ts";
 import { exactly, reference, timeZone } from "../../core/option-types.ts";
 import type { Descriptors } from "../../ports/descriptor.ts";
-import { approval, audit } from "./approval.ts";
+import { approval, auditOf } from "./approval.ts";
 import { cutOverOf } from "./cutover.ts";
 import { channelOf } from "./notify.ts";
 import { people } from "./people.ts";
@@ -42,7 +42,7 @@ export const rootOf = ({ providers, storages, notifiers, cutOvers, queues }: Des
       help: "Places where applications read their connection strings, by name. `docs/cutover.md` says how to set up each kind.",
     },
     approval: { type: approval, default: {}, help: "Who approves changes to production. `docs/approval.md` says how." },
-    audit: { type: audit, default: {}, help: "The audit log. `docs/audit.md` says what it holds." },
+    audit: { type: auditOf(storages), default: {}, help: "The audit log. `docs/audit.md` says what it holds." },
     references: {
       type: listOf(reference),
       default: [],

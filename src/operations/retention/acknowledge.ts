@@ -34,7 +34,9 @@ export async function acknowledge(context: Context, of: Source, reason: string, 
     const signed = entries.filter(({ point }) => point.unsigned === undefined);
     const emptied = contentReasonsOf(of, signed);
     const newest = emptied.length === 0 ? undefined : comparedOf(signed).at(-1)?.point;
-    return { entries, log, missed, newest, reasons: [...missed, ...emptied, ...(await loweredAt(context, of, watch))] };
+    const loss = repository.memory.loss(source);
+    const lost = loss === undefined ? [] : [{ code: "MEMORY_LOST", message: loss } as const];
+    return { entries, log, missed, newest, reasons: [...missed, ...emptied, ...lost, ...(await loweredAt(context, of, watch))] };
   };
   if ((await look()).reasons.length === 0) return { source, reasons: [] };
   return runJob(
@@ -50,6 +52,7 @@ export async function acknowledge(context: Context, of: Source, reason: string, 
           await acknowledgeLog(repository, source, log.segments, clock);
         }
         if (newest !== undefined) await mark(repository, source, newest.id, { acceptedAt: clock.now() });
+        repository.memory.acceptLoss(source);
         await forgetObserved(repository, source);
       });
       return { source, reasons };

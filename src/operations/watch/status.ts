@@ -50,7 +50,11 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const reach = reachOf(context, source, watch);
   const entries = await pointsOf(context, source.name);
   const own = entries.map(({ point }) => point);
-  const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name), ...contentReasonsOf(source, entries)];
+  const stored: HealthReason[] = [
+    ...repositoryFlaws(context, source.name),
+    ...context.catalog.flaws(source.name),
+    ...contentReasonsOf(source, entries),
+  ];
   const { holders, observed, pauses } = shared;
   const pause = pauses.get(source.name);
   const paused = isPaused(pause, clock.now()) ? pause : undefined;
@@ -115,9 +119,10 @@ function* longPause(pause: Pause | undefined, now: Date): Iterable<HealthReason>
 /** The newest backup of each source that the repository holds. */
 export const storedOf = (found: readonly SourceStatus[]): RestorePoint[] => found.flatMap(({ stored }) => stored ?? []);
 
-function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<HealthReason> {
+function* repositoryFlaws({ repository: { flaw, memory } }: Context, source: string): Iterable<HealthReason> {
   if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
-  if (memory.loss !== undefined) yield { code: "MEMORY_LOST", message: memory.loss };
+  const lost = memory.loss(source);
+  if (lost !== undefined) yield { code: "MEMORY_LOST", message: lost };
 }
 
 /** The last drill with evidence in the repository or on this machine. */
