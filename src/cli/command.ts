@@ -13,6 +13,8 @@ export interface CliOption extends Omit<Option, "env"> {
   readonly env?: string;
   /** What help calls the value: `NAME|URL`. Required except for flags. */
   readonly value?: string;
+  /** A list that is given several times, and never split: its items may hold commas. */
+  readonly whole?: true;
 }
 
 /** A positional argument; shown in capitals. A list takes all that follow, and must be the last. */

@@ -228,7 +228,8 @@ function readOptions(command: Command, table: CliOptions, env: ParseRequest["env
     Object.entries(table).map(([key, option]) => {
       const raw = given[key] ?? (option.env === undefined ? undefined : env[option.env] || undefined) ?? option.default;
       if (raw === undefined && option.required === true) throw usage(command, `--${kebab(key)} is required`);
-      return [option.as ?? key, readCliValue(option.type, raw, (why) => usage(command, `--${kebab(key)} ${why}`))];
+      const split = option.whole === true ? WORDS : splitList;
+      return [option.as ?? key, readCliValue(option.type, raw, (why) => usage(command, `--${kebab(key)} ${why}`), split)];
     }),
   );
 }
@@ -250,15 +251,15 @@ function usageError(error: CommanderError, help: string): LifeboatError {
   return new LifeboatError("USAGE", message, { cause: undefined });
 }
 
-/** Of positional arguments, each word is one item: a comma may be part of it. */
+/** Of positional arguments, and of options that are `whole`, each word is one item: a comma may be part of it. */
 const WORDS = (word: string): string[] => [word];
 
 /** What was typed, as its type reads it. Lists are written `A,B`, or given several times. `refuse` makes the error from the rest of the sentence. */
-function readCliValue(shape: Shape, raw: unknown, refuse: (why: string) => LifeboatError, split = splitList): unknown {
+function readCliValue(shape: Shape, raw: unknown, refuse: (why: string) => LifeboatError, split: typeof splitList): unknown {
   if (raw === undefined) return undefined;
   if (shape.shape === "list") {
     const words = (Array.isArray(raw) ? raw : [raw]).flatMap((word) => split(String(word)));
-    return words.map((word) => readCliValue(shape.item, word, refuse));
+    return words.map((word) => readCliValue(shape.item, word, refuse, split));
   }
   if (shape.shape !== "scalar") throw new TypeError("options and arguments are single values or lists");
   try {

@@ -60,6 +60,10 @@ export const OPERATIONS = {
     summary: "Find the last instant at which a check held",
     load: async () => (await import("./verbs/find.ts")).find,
   },
+  history: {
+    summary: "Show one row at every point it can be asked of, and what changed it when",
+    load: async () => (await import("./verbs/history.ts")).history,
+  },
   backup: {
     summary: "Back up a source: one snapshot, sealed, fingerprinted",
     load: async () => (await import("./verbs/backup.ts")).backup,

@@ -14,6 +14,7 @@ import type { ReferenceReader } from "./references.ts";
 import type { Undone } from "./resource.ts";
 import type { CreateDatabaseOptions, Keeping, Replacement, RestoreTarget, TakeNameOptions } from "./restore-target.ts";
 import type { Duty, Rights } from "./rights.ts";
+import type { RowHistory } from "./row-history.ts";
 
 export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
@@ -160,6 +161,8 @@ export interface Engine {
   readonly log?: LogReplay | undefined;
   /** Rows compared by primary key, and merged. Absent: not supported. */
   readonly rows?: RowEngine | undefined;
+  /** The history of one row. Absent: not supported. */
+  readonly history?: RowHistory | undefined;
   /**
    * Whether a database with data can be renamed. Otherwise a restore into an unused name loads into that name directly, and one that
    * replaces data, chosen tables and rows alone included, moves table by table.

@@ -30,6 +30,7 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
     of("audit verify", async () => (await import("./audit.ts")).auditVerifyCommand),
     of("compare", async () => (await import("./compare.ts")).compareCommand),
     of("find", async () => (await import("./find.ts")).findCommand),
+    of("history", async () => (await import("./history.ts")).historyCommand),
     of("notify test", async () => (await import("./notify.ts")).notifyTestCommand),
     of("workers", async () => (await import("./work.ts")).workersCommand),
     of("workers release", async () => (await import("./work.ts")).workersReleaseCommand),

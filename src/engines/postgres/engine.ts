@@ -19,6 +19,9 @@ import { compareFingerprints } from "./fingerprint/compare.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
 import { hasBareName } from "./fingerprint/scope.ts";
 import { sessionOf, sessionsOf } from "./fingerprint/session.ts";
+import { rowInArchive } from "./history/archive.ts";
+import { openRow } from "./history/database.ts";
+import { RowWrites } from "./history/writes.ts";
 import { codeIn } from "./load/code.ts";
 import { loadArchive } from "./load/load.ts";
 import { dropLoader } from "./load/loader-role.ts";
@@ -71,6 +74,11 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     physical: physicalEngine(options),
     renamesDatabases: true,
     rows: { beginComparison, beginMerge, beginUndo },
+    history: {
+      inArchive: rowInArchive,
+      open: (connection, row, work) => openRow(directConnection(connection), row, work),
+      writes: () => new RowWrites(),
+    },
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;

@@ -22,8 +22,8 @@ export interface Tool {
   run(context: OperationContext, given: Readonly<Record<string, unknown>>): Promise<unknown>;
 }
 
-/** Reads rows of a restored copy, which it removes: it takes more than `look`, and changes nothing. */
-const READING: ReadonlySet<string> = new Set(["preview"]);
+/** They read rows of backups and of restored copies, which they remove: that takes more than `look`, and changes nothing. */
+const READING: ReadonlySet<string> = new Set(["preview", "history"]);
 /** It never ends by itself, or is the work of a service. */
 const NOT_FOR_AGENTS: ReadonlySet<string> = new Set(["archive", "tick", "approvals request"]);
 /** Passwords, and the ways past the gate. */

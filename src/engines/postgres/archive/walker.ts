@@ -15,6 +15,12 @@ export interface WalkedArchive {
   readonly sizeBytes: number;
 }
 
+/** Hears the content of an entry's data block, piece by piece: the bytes between two places of a chunk, valid during the call. */
+export type Listener = (chunk: Uint8Array, from: number, to: number) => void;
+
+/** Chooses the entries whose data is heard, as each block begins. Undefined: it is not. */
+export type Tap = (entry: TocEntry, contents: Contents) => Listener | undefined;
+
 const BLOCK_TABLE = 1;
 const BLOCK_LARGE_OBJECTS = 3;
 
@@ -52,6 +58,13 @@ export class ArchiveWalker {
   /** End of the block's data so far, to check the end marker of COPY data. */
   readonly #tail = new Uint8Array(TAIL_BYTES);
   #tailLength = 0;
+
+  readonly #tap: Tap | undefined;
+  #listener: Listener | undefined;
+
+  constructor(tap?: Tap) {
+    this.#tap = tap;
+  }
 
   feed(chunk: Uint8Array): void {
     let from = 0;
@@ -108,11 +121,13 @@ export class ArchiveWalker {
     let state = this.#state;
     while (at < end) {
       if (state === PIECE_BODY) {
+        const listener = this.#listener;
         let left = this.#bodyLeft;
         for (;;) {
           const stop = at + left;
           if (stop > end) {
             this.#remember(chunk, at, end);
+            listener?.(chunk, at, end);
             this.#bodyLeft = stop - end;
             at = end;
             break;
@@ -127,6 +142,7 @@ export class ArchiveWalker {
             : 0;
           const plainLength = next > 0 && chunk[stop] === 0;
           if (next < TAIL_BYTES || !plainLength) this.#remember(chunk, at, stop);
+          listener?.(chunk, at, stop);
           if (!plainLength) {
             at = stop;
             state = PIECE_LENGTH;
@@ -194,6 +210,7 @@ export class ArchiveWalker {
     }
     this.#entry = entry;
     this.#blocks.set(dumpId, this.#blockAt);
+    this.#listener = this.#contents && this.#tap?.(entry, this.#contents);
     this.#tailLength = 0;
     return this.#blockType === BLOCK_LARGE_OBJECTS ? OBJECT_ID : PIECE_LENGTH;
   }

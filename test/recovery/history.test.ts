@@ -1,0 +1,142 @@
+// The history of one row, by the real program: from backups alone, and from base backup and WAL against an independent log of changes.
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { flipByte } from "../support/archive.ts";
+import { cases } from "../support/every.ts";
+import { beginWritten, settle } from "../support/point-in-time.ts";
+import { openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
+import type { World } from "../support/program.ts";
+
+const UUID = "6f1c1d5e-9a34-4a56-8d43-0123456789ab";
+
+interface Key {
+  readonly table: string;
+  readonly args: readonly string[];
+  readonly where: string;
+  /** Of the key's columns, as SQL. */
+  readonly columns: string;
+  readonly values: string;
+}
+
+const KEYS: readonly Key[] = [
+  { table: "orders", args: ["4711"], where: "id = 4711", columns: "id", values: "4711" },
+  { table: "notes", args: [`it's "a\\b", no`], where: `id = 'it''s "a\\b", no'`, columns: "id", values: `'it''s "a\\b", no'` },
+  { table: "things", args: [UUID.toUpperCase()], where: `id = '${UUID}'`, columns: "id", values: `'${UUID}'` },
+  { table: "items", args: ["Order No=7", "line=x=1"], where: `"Order No" = 7 and line = 'x=1'`, columns: `"Order No", line`, values: "7, 'x=1'" },
+];
+
+const SCHEMA = `
+create table orders (id int primary key, state text, total numeric(12,2), at timestamptz);
+create table notes (state text, total numeric(12,2), id text primary key, at timestamptz);
+create table things (id uuid primary key, state text, total numeric(12,2), at timestamptz);
+create table items ("Order No" int, line varchar(20), state text, total numeric(12,2), at timestamptz, primary key (line, "Order No"))
+  partition by hash ("Order No");
+create table items_0 partition of items for values with (modulus 2, remainder 0);
+create table items_1 partition of items for values with (modulus 2, remainder 1);
+alter database shop set timezone = 'Asia/Kolkata'`;
+
+interface Change {
+  readonly xid: number;
+  readonly operation: string;
+  readonly row: Record<string, unknown> | null;
+}
+
+const AS_TEXT = `state, total::text as total, to_char(at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS') || '+00' as at`;
+
+test("R42 the history of a row equals an independent log of random changes", { skip: skipWithoutPostgres() }, async (t) => {
+  const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? randomInt(1 << 30));
+  t.diagnostic(`seed ${seed}`);
+  let state = seed;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
+  const written = await beginWritten(t);
+  const { world, shop } = written;
+  await query(shop, SCHEMA);
+  for (const { table } of KEYS.slice(0, 1)) await query(shop, `insert into ${table} select g, 'filler', g from generate_series(1, 300) g`);
+  await world.expect(0, "backup", "shop", "--json");
+  await world.expect(0, "backup", "shop", "--kind", "base", "--json");
+  const client = await openApplication(shop);
+  const other = await openApplication(shop);
+  const log = new Map<Key, Change[]>(KEYS.map((key) => [key, []]));
+  const rowOf = async ({ table, where }: Key): Promise<Record<string, unknown> | null> =>
+    (await client.query(`select ${AS_TEXT} from ${table} where ${where}`))[0] ?? null;
+  const changes = cases(200, 40);
+  for (let n = 0; n < changes; n++) {
+    const key = KEYS[random(KEYS.length)] ?? (KEYS[0] as Key);
+    const { table, where, columns, values } = key;
+    const before = await rowOf(key);
+    const kind = random(10);
+    await client.query("begin");
+    if (kind === 1) await client.query("savepoint s");
+    // Another transaction of the same table commits in between, and a third is rolled back.
+    await other.query(`insert into orders values (${1000 + n}, 'noise', 1) on conflict do nothing`);
+    if (before === null) {
+      await client.query(`insert into ${table} (${columns}, state, total, at) values (${values}, 'new ${n}', ${n}, '2026-01-01 00:00:${n % 60}+00')`);
+    } else if (kind === 0) await client.query(`update ${table} set state = state where ${where}`);
+    else if (kind < 5) await client.query(`update ${table} set total = total + 1, state = E'a\\tb\\\\\\n${n}' where ${where}`);
+    else if (kind === 5 && table !== "orders") await client.query(`truncate ${table}`);
+    else if (kind < 8) await client.query(`update ${table} set state = null where ${where}`);
+    else await client.query(`delete from ${table} where ${where}`);
+    if (kind === 1) await client.query("release s");
+    const [{ xid = 0 } = {}] = await client.query<{ xid: number }>("select txid_current()::int as xid");
+    const isKept = random(6) > 0;
+    await client.query(isKept ? "commit" : "rollback");
+    if (!isKept) continue;
+    const row = await rowOf(key);
+    log.get(key)?.push({ xid, operation: before === null ? "insert" : row === null ? "delete" : "update", row });
+    if (n % 17 === 16) await client.query(`vacuum full ${KEYS[random(3)]?.table}`);
+    if (n === changes >> 1) await world.expect(0, "backup", "shop", "--json");
+  }
+  await client.close();
+  await other.close();
+  await settle(written);
+  for (const [key, made] of log) {
+    const ran = await world.run("history", "shop", "--table", key.table, ...key.args.flatMap((one) => ["--key", one]), "--json");
+    assert.equal(ran.exit, 0, ran.stderr);
+    const told = ran.json();
+    const found = told.states
+      .filter(({ change }: { change: unknown }) => change !== null)
+      .map((one: { change: { id: string; operation: string }; row: Record<string, unknown> | null }) => ({
+        xid: Number(one.change.id.replace("transaction ", "")),
+        operation: one.change.operation,
+        row: one.row && { state: one.row.state, total: one.row.total, at: one.row.at },
+      }));
+    assert.deepEqual(found, made, `${key.table}: ${JSON.stringify(told.states, undefined, 1)}`);
+    assert.deepEqual(told.notLookedAt, []);
+    await restoresAsSaid(world, told);
+  }
+  assertNotRecorded(world, ["4711", UUID, "a\\b"]);
+  await world.assertNothingLeft();
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: shapes are what the tests look at
+async function restoresAsSaid(world: World, told: any): Promise<void> {
+  if (told.restore === null) return;
+  const wanted = told.states.findLast(({ restore }: { restore: string | null }) => restore === told.restore);
+  const args = wordsOf(told.restore).slice(1);
+  await world.expect(0, ...args, "--yes", "shop");
+  const again = (await world.run("history", "shop", "--table", told.table, ...Object.entries(told.key).flatMap(([name, value]) => ["--key", `${name}=${value}`]), "--json")).json();
+  assert.deepEqual(again.states.at(-1).row, wanted.row);
+}
+
+/** As a shell splits them. */
+function wordsOf(command: string): string[] {
+  return [...command.matchAll(/(?:'[^']*'|\\'|"[^"]*"|[^\s'"\\])+/g)].map(([word]) =>
+    word.replaceAll(/'([^']*)'|"([^"]*)"|\\(')/g, (_all, single, double, quote) => single ?? double ?? quote),
+  );
+}
+
+/** Neither key nor values are in what is kept of a job. */
+function assertNotRecorded(world: World, texts: readonly string[]): void {
+  const jobs = join(world.repository, "jobs");
+  const files = readdirSync(jobs, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const journals = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1")).filter((text) => text.includes('"history"'));
+  assert.ok(journals.length > 0);
+  for (const text of texts) assert.ok(!journals.some((journal) => journal.includes(text)), text);
+  void flipByte;
+}
