@@ -48,10 +48,7 @@ export type Sighting = {
   readonly by: string;
   /** The recovery target that reaches this state. Absent: its instant. */
   readonly restoreTo?: string | undefined;
-} & (
-  | { readonly found: RowFound; readonly change?: RowChangeFacts | undefined }
-  | { readonly code: ErrorCode; readonly reason: string }
-);
+} & ({ readonly found: RowFound; readonly change?: RowChangeFacts | undefined } | { readonly code: ErrorCode; readonly reason: string });
 
 export interface RowState {
   /** The first and the last instant at which this was seen. */

@@ -58,7 +58,12 @@ function human(result: Result, paint: Paint): string {
     [
       ["source", source],
       ["table", table],
-      ["key", Object.entries(key).map(([name, value]) => `${visible(name)} = ${shownValue(value)}`).join(", ")],
+      [
+        "key",
+        Object.entries(key)
+          .map(([name, value]) => `${visible(name)} = ${shownValue(value)}`)
+          .join(", "),
+      ],
       ["asked", asked.join("\n")],
       ["remarks", warnings.map(visible).join("\n")],
       ["not looked at", notLookedAt.join("\n")],

@@ -64,4 +64,3 @@ export function unknownFor(error: unknown, { signal }: Pick<Watch, "signal">): {
 }
 
 const ENDS_ALL: ReadonlySet<ErrorCode> = new Set(["BUG", "CANCELLED", "KEY_MISSING", "KEY_INVALID", "LEASE_LOST", "TOO_MANY_FILES"]);
-

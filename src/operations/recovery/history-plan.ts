@@ -4,7 +4,7 @@ import type { Plan } from "../../core/plan.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../points/look.ts";
-import { type Asks, asksOf, PROVIDER_LOOKS, rowHistoryOf } from "./history.ts";
+import { type Asks, asksOf, PROVIDER_LOOKS, rowHistoryOf } from "./history-asks.ts";
 import { type HistoryRequest, paid } from "./history-part.ts";
 import { partOf } from "./load.ts";
 import { clusterPart, completePlan, type PlanPart, scratchIn } from "./plan.ts";
@@ -20,7 +20,10 @@ export async function planHistory(context: Context, source: Source, request: His
     if (source.engine.physical === undefined) parts.push(entriesPart(ask.base, ask.sizeBytes, table, ask.to));
     else {
       const replay = await replayTo(context, source, { kind: "time", at: ask.to }, watch.signal);
-      parts.push(clusterPart(context, { ...replay, base: ask.base }, scratchIn(context)), lookPart(`${table} after each transaction that may have written the row`));
+      parts.push(
+        clusterPart(context, { ...replay, base: ask.base }, scratchIn(context)),
+        lookPart(`${table} after each transaction that may have written the row`),
+      );
     }
   }
   if (asks.provider !== undefined || asks.snapshots.length > 0) parts.push(providerPart(source, request, asks));
@@ -30,7 +33,11 @@ export async function planHistory(context: Context, source: Source, request: His
     counted(asks.logs.length, "log window"),
     counted(asks.snapshots.length, "snapshot"),
   ].join(", ");
-  const told = { kind: asks.logs.length > 0 && source.engine.physical !== undefined ? "cluster" : "copy", what, why: "each is asked in the cheapest way" } as const;
+  const told = {
+    kind: asks.logs.length > 0 && source.engine.physical !== undefined ? "cluster" : "copy",
+    what,
+    why: "each is asked in the cheapest way",
+  } as const;
   return completePlan(
     context,
     {
@@ -54,7 +61,14 @@ function nowPart({ engine, name }: Source, table: string, { now }: Asks): PlanPa
   const { row } = wordsOf(engine.name);
   if (!now) return { steps: [], timed: [] };
   return {
-    steps: [{ action: "read", subject: `the ${row} of ${table} in ${name} as it is now`, effect: "none", reason: "it is the end of the time line" }],
+    steps: [
+      {
+        action: "read",
+        subject: `the ${row} of ${table} in ${name} as it is now`,
+        effect: "none",
+        reason: "it is the end of the time line",
+      },
+    ],
     timed: [],
   };
 }
@@ -76,7 +90,13 @@ function backupsPart(table: string, { backups }: Asks): PlanPart {
 function entriesPart({ point }: Asks["backups"][number], sizeBytes: number, table: string, to: string): PlanPart {
   return {
     steps: [
-      { action: "read", subject: `${table} in backup ${point.name} (${point.id}), without a restore`, sizeBytes: point.sizeBytes, effect: "none", reason: "the oplog begins there" },
+      {
+        action: "read",
+        subject: `${table} in backup ${point.name} (${point.id}), without a restore`,
+        sizeBytes: point.sizeBytes,
+        effect: "none",
+        reason: "the oplog begins there",
+      },
       { action: "read", subject: `the archived oplog to ${to}`, sizeBytes, effect: "none", reason: "it has every change" },
     ],
     timed: [{ name: "look", sizeBytes: point.sizeBytes + sizeBytes }],

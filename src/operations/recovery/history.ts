@@ -1,22 +1,19 @@
 // The history of one row: what it was at every restore point, in the log, in the provider's history and now. The cheapest route is taken
 // for each: an archive is read without a restore, a log is followed once. Values of the row go into the result and nowhere else.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import type { Micros } from "../../core/log.ts";
 import { microsOf } from "../../core/micros.ts";
 import { isDamaged } from "../../core/restore-point.ts";
 import { type NamedRow, type RowFound, type RowState, type Sighting, timeLine } from "../../core/row-history.ts";
 import { didYouMean } from "../../core/suggest.ts";
-import { counted } from "../../core/words.ts";
-import type { RowHistory } from "../../ports/row-history.ts";
 import { readPart } from "../../repository/backups.ts";
-import { logOf } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import { lookInto } from "../points/look.ts";
-import { type PointEntry, pointsOf } from "../points/points.ts";
-import { type SnapshotEntry, snapshotsOf } from "../points/snapshots.ts";
+import type { PointEntry } from "../points/points.ts";
+import type { SnapshotEntry } from "../points/snapshots.ts";
+import { type Asks, askedWords, asksOf, PROVIDER_LOOKS, rowHistoryOf } from "./history-asks.ts";
 import { followLog } from "./history-log.ts";
-import { type Asking, type HistoryRequest, type LogAsk, type Part, paid, readFrom, unknownFor } from "./history-part.ts";
+import { type Asking, type HistoryRequest, type Part, paid, readFrom, unknownFor } from "./history-part.ts";
 import { searchProvider } from "./history-provider.ts";
 import { advancing, entryPlace, partOf, thaw } from "./load.ts";
 import { resolve } from "./resolve.ts";
@@ -33,95 +30,6 @@ export interface RowTold {
   readonly notLookedAt: readonly string[];
   /** What a reader must know. */
   readonly remarks: readonly string[];
-}
-
-/** What is asked for the history of a row. */
-export interface Asks {
-  readonly backups: readonly PointEntry[];
-  /** Base backups without a log that reaches them. */
-  readonly bases: readonly PointEntry[];
-  readonly logs: readonly LogAsk[];
-  readonly snapshots: readonly SnapshotEntry[];
-  /** The provider's history, within these instants. */
-  readonly provider?: { readonly from: Micros; readonly to: Micros } | undefined;
-  readonly now: boolean;
-  readonly notLookedAt: readonly string[];
-  readonly remarks: readonly string[];
-}
-
-/** CAPABILITY_MISSING. */
-export function rowHistoryOf({ engine, name }: Source): RowHistory {
-  if (engine.history !== undefined) return engine.history;
-  throw new LifeboatError("CAPABILITY_MISSING", `${name} (${engine.name}) has no history of rows`);
-}
-
-const WITH_ROWS: ReadonlySet<string> = new Set(["full", "data", "tables"]);
-
-/** Lists what can be asked. Reads nothing of the data. */
-export async function asksOf(context: Context, source: Source, request: HistoryRequest, watch: Watch): Promise<Asks> {
-  const { from, to } = request;
-  const points = await pointsOf(context, source.name);
-  const inRange = (at: Micros): boolean => (from === undefined || at >= from) && (to === undefined || at <= to);
-  const timed = points.map((entry) => ({ entry, at: microsOf(entry.point.time) }));
-  const withRows = timed.filter(({ entry }) => WITH_ROWS.has(entry.point.kind));
-  const chosen = withRows.filter(({ entry }) => holdsTable(source, entry, request.row.table));
-  const backups = chosen.filter(({ at }) => inRange(at));
-  // The state in which the range begins.
-  const before = from === undefined ? undefined : chosen.findLast(({ at }) => at < from);
-  const { windows, log } = await logOf(context, source.name, watch.signal, points);
-  const logs: LogAsk[] = [];
-  let covered: Micros | undefined = to;
-  for (const { earliest, latest, chain, bases } of windows) {
-    if (chain.length === 0) continue;
-    const begin = from !== undefined && from > earliest ? from : earliest;
-    const end = covered !== undefined && covered < latest ? covered : latest;
-    const base = points.find(({ point }) => point.id === bases.findLast(({ facts }) => facts.endedAt <= begin)?.id);
-    if (begin >= end || base === undefined) continue;
-    logs.unshift({ from: begin, to: end, base, sizeBytes: chain.reduce((sum, { stored }) => sum + stored.sizeBytes, 0) });
-    covered = begin;
-  }
-  const inLog = new Set(windows.filter(({ chain }) => chain.length > 0).flatMap(({ bases }) => bases.map(({ id }) => id)));
-  const bases = timed.filter(({ entry, at }) => entry.point.kind === "base" && !inLog.has(entry.point.id) && inRange(at));
-  const notLookedAt: string[] = [];
-  const provider = await providerRange(source, request, watch).catch((error: unknown) => {
-    notLookedAt.push(`the provider's history was not asked: ${unknownFor(error, watch).reason}`);
-    return undefined;
-  });
-  const snapshots = await snapshotsOf(context, source, watch).catch((error: unknown) => {
-    notLookedAt.push(`the provider's points were not listed: ${unknownFor(error, watch).reason}`);
-    return [];
-  });
-  const others = withRows.length - chosen.length;
-  return {
-    backups: [...(before === undefined ? [] : [before]), ...backups].map(({ entry }) => entry),
-    bases: bases.map(({ entry }) => entry),
-    logs,
-    snapshots: snapshots.filter(({ point }) => inRange(microsOf(point.time))),
-    provider,
-    now: to === undefined,
-    notLookedAt,
-    remarks: [
-      ...(others > 0 ? [`${counted(others, "backup")} of other tables cannot be asked`] : []),
-      ...log.flaws,
-      ...context.catalog.flaws(source.name).map(({ message }) => message),
-    ],
-  };
-}
-
-/** Of a backup of chosen tables, whether it holds this one; by its bare name, for it may have been given without its schema. */
-function holdsTable({ engine }: Source, { manifest }: PointEntry, table: string): boolean {
-  if (manifest.kind !== "tables" || manifest.tables === undefined) return true;
-  const bare = (name: string): string => (engine.renamesDatabases ? name.replace(/^.*\./s, "").replaceAll('"', "").toLowerCase() : name);
-  return manifest.tables.some((one) => bare(one) === bare(table) || /[*?]/.test(one));
-}
-
-async function providerRange({ managed, provider }: Source, { from, to }: HistoryRequest, watch: Watch) {
-  if (managed !== true || provider.history === undefined) return undefined;
-  const window = await provider.history.window(watch);
-  if (window === undefined) return undefined;
-  const [earliest, latest] = [microsOf(window.earliest), microsOf(window.latest)];
-  const [begin, end] = [from !== undefined && from > earliest ? from : earliest, to !== undefined && to < latest ? to : latest];
-  return begin < end ? { from: begin, to: end } : undefined;
 }
 
 /**
@@ -159,9 +67,6 @@ export async function history(context: Context, source: Source, request: History
   );
 }
 
-/** Branches of a provider that costs little for them. */
-export const PROVIDER_LOOKS = 40;
-
 const sightingsIn = (parts: readonly Part[]): Sighting[] => parts.flatMap(({ sightings }) => sightings);
 
 async function askNow({ source, engine, request, job, context, watch }: Asking): Promise<Part> {
@@ -196,7 +101,7 @@ async function askBackups(asking: Asking, entries: readonly PointEntry[]): Promi
 }
 
 async function askBackup(asking: Asking, entry: PointEntry, like: object | undefined): Promise<Sighting> {
-  const { context, source, engine, request, job, watch } = asking;
+  const { context, engine, request, job, watch } = asking;
   const about = { at: microsOf(entry.point.time), kind: "backup", by: nameOf(entry), restoreTo: entry.point.id } as const;
   try {
     if (isDamaged(entry.point)) throw new LifeboatError("INTEGRITY", "it was found damaged before");
@@ -262,7 +167,12 @@ function concluded(source: Source, request: HistoryRequest, asks: Asks, parts: r
   const { columns } = request;
   if (columns !== undefined) assertColumns(columns, known, named.table);
   const states =
-    columns === undefined ? timeLine(sightings) : timeLine(sightings.map((one) => onlyColumns(one, columns)), { rewrites: false });
+    columns === undefined
+      ? timeLine(sightings)
+      : timeLine(
+          sightings.map((one) => onlyColumns(one, columns)),
+          { rewrites: false },
+        );
   return {
     job: job.id,
     named,
@@ -285,15 +195,4 @@ function onlyColumns(sighting: Sighting, columns: readonly string[]): Sighting {
   const { row } = sighting.found;
   const kept = Object.fromEntries(Object.entries(row).filter(([name]) => columns.includes(name)));
   return { ...sighting, found: { ...sighting.found, row: kept } };
-}
-
-export function askedWords({ backups, bases, logs, snapshots, provider, now }: Asks): string[] {
-  return [
-    ...(backups.length > 0 ? [counted(backups.length, "backup")] : []),
-    ...(bases.length > 0 ? [counted(bases.length, "base backup")] : []),
-    ...logs.map(({ from, to }) => `the log from ${from} to ${to}`),
-    ...(snapshots.length > 0 ? [counted(snapshots.length, "snapshot")] : []),
-    ...(provider === undefined ? [] : [`the provider's history from ${provider.from} to ${provider.to}`]),
-    ...(now ? ["the source as it is now"] : []),
-  ];
 }

@@ -72,7 +72,10 @@ export const history = operation({
     asked: about(z.array(z.string()), "What was asked."),
     notLookedAt: about(z.array(z.string()), "What was not, one sentence each. The history is complete without any."),
     warnings: z.array(z.string()),
-    restore: about(orNull(z.string()), "The command that brings back the newest state that differs from the last one. Null: there is none."),
+    restore: about(
+      orNull(z.string()),
+      "The command that brings back the newest state that differs from the last one. Null: there is none.",
+    ),
   }),
   plan: {
     result: plan,

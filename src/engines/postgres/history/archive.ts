@@ -3,7 +3,7 @@ import { isLifeboatError } from "../../../core/errors.ts";
 import type { NamedRow, RowFound, RowValues } from "../../../core/row-history.ts";
 import type { ArchiveOptions, RowName } from "../../../ports/row-history.ts";
 import type { Contents, TocEntry } from "../archive/contents.ts";
-import { ArchiveWalker, type Tap } from "../archive/walker.ts";
+import { ArchiveWalker } from "../archive/walker.ts";
 import { readableName } from "../connect/quote.ts";
 import { matchesPattern, parsePattern } from "../fingerprint/scope.ts";
 import { selectTables } from "../load/selection.ts";
@@ -133,9 +133,7 @@ class RowFinder {
     this.row = found;
     this.#columns = namesIn(COPY_COLUMNS.exec(copyStatement)?.[1] ?? "");
     this.#types = definition.types;
-    this.#key = [...encoded]
-      .map(([name, value]) => ({ index: this.#columns.indexOf(name), value }))
-      .sort((a, b) => a.index - b.index);
+    this.#key = [...encoded].map(([name, value]) => ({ index: this.#columns.indexOf(name), value })).sort((a, b) => a.index - b.index);
   }
 
   get hasKey(): boolean {
@@ -191,7 +189,10 @@ class RowFinder {
 }
 
 const UNESCAPED: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
-const ESCAPED: ReadonlyMap<string, string> = new Map([["\\", "\\\\"], ...Object.entries(UNESCAPED).map(([a, b]) => [b, `\\${a}`] as const)]);
+const ESCAPED: ReadonlyMap<string, string> = new Map([
+  ["\\", "\\\\"],
+  ...Object.entries(UNESCAPED).map(([a, b]) => [b, `\\${a}`] as const),
+]);
 
 const escaped = (text: string): string => text.replaceAll(/[\\\b\f\n\r\t\v]/g, (letter) => ESCAPED.get(letter) ?? letter);
 

@@ -173,4 +173,3 @@ class DatabaseRow implements RowReader {
 }
 
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
-

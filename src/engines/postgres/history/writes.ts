@@ -138,7 +138,9 @@ export class RowWrites implements WriteLog {
   #mayWrite(touched: readonly Touched[]): boolean {
     if (this.#place === undefined) return true;
     const { block } = this.#place;
-    return touched.some(({ blocks, catalog }) => catalog || (block === undefined ? blocks.size > 0 : blocks.has(`${block.file}/${block.block}`)));
+    return touched.some(
+      ({ blocks, catalog }) => catalog || (block === undefined ? blocks.size > 0 : blocks.has(`${block.file}/${block.block}`)),
+    );
   }
 }
 
