@@ -32,7 +32,15 @@ export interface MergeTable {
 /** Why a table cannot be merged, and the commands that can be run instead. */
 export interface MergeRefusal {
   readonly table: string;
-  readonly obstacle: "no key" | "columns differ" | "keys differ" | "only then" | "only now" | "not readable" | "not writable";
+  readonly obstacle:
+    | "no key"
+    | "columns differ"
+    | "keys differ"
+    | "only then"
+    | "only now"
+    | "other kind"
+    | "not readable"
+    | "not writable";
   readonly message: string;
 }
 

@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import { test } from "node:test";
 import { Long, ObjectId } from "bson";
 import { beginMerge } from "../../src/engines/mongodb/merge/merge.ts";
+import { statusOf, until } from "../support/archive.ts";
 import { cases } from "../support/every.ts";
 import { fingerprintOf } from "../support/mongo-fingerprint.ts";
 import { connectionTo, mongoWorld } from "../support/oplog.ts";
@@ -66,6 +67,60 @@ test("R10 R22 documents merged into a live MongoDB equal the backup, and undo gi
   assert.deepEqual(compared.tableRows[0].firstRows, [{ keyValues: { _id: "7" }, change: "changed" }]);
   const capped = await world.run("restore", "shop", "--to", id, "--merge", "--tables", "recent", "--yes", "shop", "--json");
   assert.deepEqual([capped.code, /capped/.test(capped.message ?? "")], ["MERGE_REFUSED", true]);
+  await world.assertNothingLeft();
+});
+
+test("R10 collections born or renamed after the dump are merged by the oplog; other kinds are refused with the reason", async (t) => {
+  const [source, scratch] = await Promise.all([mongoWorld(t, { noopEveryMs: 500 }), mongoWorld(t)]);
+  const db = source.db("shop");
+  const documents = Array.from({ length: 20 }, (_none, _id) => ({ _id, n: _id }));
+  const of = (name: string) => db.collection<{ _id: number; n: number }>(name);
+  await of("old").insertMany(documents);
+  await of("dropped").insertMany(documents);
+  await db.createCollection("recent", { capped: true, size: 100_000 });
+  await db.createCollection("heat", { timeseries: { timeField: "at" } });
+  await db.createCollection("seen", { viewOn: "old", pipeline: [] });
+  const world = await beginWorld(t, {
+    sources: {},
+    mongo: { shop: { url: source.url("shop"), scratch: scratch.url("scratch") } },
+    source: "policy: pitr, archive: { partialEvery: 1s }",
+    yaml: "policies: { pitr: { window: 7d } }\n",
+  });
+  await world.expect(0, "backup", "shop");
+  const archiving = world.start("archive", "shop");
+  await of("born").insertMany(documents);
+  await of("old").rename("renamed");
+  await of("renamed").updateOne({ _id: 3 }, { $set: { n: 33 } });
+  const wanted = await fingerprintOf(db);
+  const at = new Date().toISOString();
+  await of("born").insertOne({ _id: 100, n: 100 }); // later than the instant
+  await until("the window reaches the instant", async () => (await statusOf(world)).window?.latest > at);
+  archiving.kill("SIGTERM");
+  assert.equal((await archiving.ended).exit, 0);
+  await of("born").deleteMany({ _id: { $lt: 10 } });
+  await of("renamed").deleteMany({});
+  await of("dropped").drop();
+  await of("late").insertMany(documents);
+  const merge = (...args: string[]) => ["restore", "shop", "--to", at, "--merge", "--yes", "shop", "--json", "--tables", ...args];
+  await world.expect(0, ...merge("born,renamed", "--delete-extra"));
+  const now = await fingerprintOf(db);
+  assert.deepEqual([now.born, now.renamed], [wanted.born, wanted.renamed]);
+  for (const [name, why, hint] of [
+    ["recent", /capped/, /--tables recent --into shop_before/],
+    ["heat", /time series/, /--tables heat --into shop_before/],
+    ["seen", /view/, /--tables seen --into shop_before/],
+    ["late", /created or renamed later/, /leave it out/],
+    ["dropped", /dropped or renamed/, /--tables dropped --into shop --replace --yes shop/],
+  ] as const) {
+    const refused = await world.run(...merge(name));
+    assert.equal(refused.code, "MERGE_REFUSED", name);
+    assert.match(refused.message ?? "", why);
+    assert.match(refused.stderr, hint);
+  }
+  // What a refusal proposes can be run as it is printed.
+  const back = await world.run("restore", "shop", "--to", at, "--tables", "dropped", "--into", "shop", "--replace", "--yes", "shop");
+  assert.equal(back.exit, 0, back.stderr);
+  assert.deepEqual((await fingerprintOf(db)).dropped, wanted.dropped);
   await world.assertNothingLeft();
 });
 

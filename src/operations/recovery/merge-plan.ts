@@ -33,8 +33,8 @@ function asError({ name }: Source, { to }: RestoreRequest, { table, obstacle, me
   const hints: Partial<Record<MergeRefusal["obstacle"], string>> = {
     "not readable": "connect as the owner of the table, or as a role with BYPASSRLS",
     "not writable": "connect as the owner of the table, or grant the privilege named",
-    "only now": "leave the table out: it held nothing then",
-    "only then": `restore it: \`${base} --into ${quoted(database)}\``,
+    "only now": "leave it out: there was nothing of that name then",
+    "only then": `restore it: \`${base} --into ${quoted(database)} --replace --yes ${name}\``,
   };
   return new LifeboatError("MERGE_REFUSED", message, { hint: hints[obstacle] ?? `${beside}, ${replaced}`, details: { table, obstacle } });
 }

@@ -100,12 +100,13 @@ function refusalOf(table: string, past: SourceCollection | undefined, now: Sourc
   if (now === undefined) return { table, obstacle: "only then", message: `there is no collection ${table} now: it was dropped or renamed` };
   if (past === undefined)
     return { table, obstacle: "only now", message: `there was no collection ${table} then: it was created or renamed later` };
-  if (now.type === "view" || past.type === "view") return { table, obstacle: "not writable", message: `${table} is a view` };
+  if (now.type === "view" || past.type === "view")
+    return { table, obstacle: "other kind", message: `${table} is a view: it has no documents of its own` };
   if (now.type === "timeseries" || past.type === "timeseries")
     return { table, obstacle: "no key", message: `${table} is a time series: the _id of its measurements need not be unique` };
   const capped = isTruthy(elementNamed(now.options, "capped"));
   return capped
-    ? { table, obstacle: "not writable", message: `${table} is capped: a document cannot return to its place in the order of insertion` }
+    ? { table, obstacle: "other kind", message: `${table} is capped: a document cannot return to its place in the order of insertion` }
     : undefined;
 }
 
