@@ -43,6 +43,14 @@ export interface GetOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The state of a folder and of those directly in it. */
+export interface FolderVersion {
+  /** Opaque. It changes when an object directly in one of these folders is created, replaced or deleted, or when one of the folders is. */
+  readonly version: string;
+  /** The newest change, by the storage's clock, which may be coarse: a second change right after it can leave the version as it is. */
+  readonly changedAt: Date;
+}
+
 export interface Storage {
   /** The location for messages, without credentials. */
   readonly url: string;
@@ -66,6 +74,13 @@ export interface Storage {
 
   /** Lists the folders directly under a prefix that ends in "/", without prefix and slash, ascending. Much cheaper than `list`. A folder may be empty. */
   listFolders(prefix: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<string>;
+
+  /**
+   * Returns the version of the folder at a prefix that ends in "/", with the folders directly in it: far cheaper than `list`. A program
+   * that writes into a file where it lies, past this port, does not change it. So it saves a reader that only shows something from
+   * listing again, and decides nothing that deletes or restores. Undefined: there is no such folder. Absent: the storage keeps no versions.
+   */
+  folderVersion?(prefix: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<FolderVersion | undefined>;
 
   /** Deletes the object. A missing one is not an error. A locked one throws STORAGE_REFUSED. */
   delete(name: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;

@@ -8,7 +8,16 @@ import type { OpenKey, SealKey } from "../seal/keys.ts";
 import { seal, sealFrame } from "../seal/seal.ts";
 import { unseal } from "../seal/unseal.ts";
 import { encodeJson, getBytes } from "./json-object.ts";
-import { backupFolder, backupFolderName, backupsFolder, idOfFolder, manifestName, partName, sourcesFolder } from "./layout.ts";
+import {
+  backupFolder,
+  backupFolderName,
+  backupsFolder,
+  idOfFolder,
+  manifestName,
+  partName,
+  sourceFolder,
+  sourcesFolder,
+} from "./layout.ts";
 import { manifestSchema } from "./manifest-schema.ts";
 import { recordRemoval } from "./removals.ts";
 import type { Repository } from "./repository.ts";
@@ -121,16 +130,19 @@ export async function* listBackupFolders(storage: Storage, source: string): Asyn
 }
 
 /**
- * Lists the sources with objects in this repository, including those no longer in the configuration. A versioned bucket may list folders
- * without objects, so each folder is examined.
+ * Lists the sources with objects in this repository, including those no longer in the configuration, without those of `others`. A versioned
+ * bucket may list folders without objects, so each folder is examined.
  */
-export async function listStoredSources(storage: Storage): Promise<string[]> {
+export async function listStoredSources(storage: Storage, others: ReadonlyMap<string, unknown> = new Map()): Promise<string[]> {
   const sources: string[] = [];
   for await (const source of storage.listFolders(sourcesFolder)) {
-    if (await holdsAnything(storage, `${sourcesFolder}${source}/`)) sources.push(source);
+    if (!others.has(source) && (await isStoredSource(storage, source))) sources.push(source);
   }
   return sources;
 }
+
+/** Tells whether the source has objects in this repository. */
+export const isStoredSource = (storage: Storage, source: string): Promise<boolean> => holdsAnything(storage, sourceFolder(source));
 
 async function holdsAnything(storage: Storage, prefix: string): Promise<boolean> {
   for await (const _ of storage.list(prefix)) return true;

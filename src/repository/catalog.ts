@@ -1,7 +1,7 @@
 // The catalog: a local SQLite cache of manifests and marks, so that listing ten thousand backups reads only new ones. It can be deleted
 // at any time. A damaged catalog is discarded and rebuilt from the storage.
-import { lstatSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
@@ -16,8 +16,9 @@ import type { Repository } from "./repository.ts";
 import { compareMarks, comparePoints, compareRemovals, incompleteness, type Sighting } from "./sightings.ts";
 import { getSigned, type Signed } from "./signed.ts";
 import { CACHE_SCHEMA, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
+import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMARY_SCHEMA, versionOf } from "./summaries.ts";
 
-const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}
+const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}
   pragma user_version = 2;`;
 
 const IN_MEMORY = ":memory:";
@@ -33,15 +34,23 @@ export interface CatalogEntry {
 export interface Catalog {
   /** Returns every backup of the source that is in the storage now, oldest first, including unsigned ones, which are marked. */
   entries(source: string, signal?: AbortSignal): Promise<CatalogEntry[]>;
-  /** Returns the flaws of stored objects that the last `entries` of the source found. A damaged object does not hide others. */
+  /**
+   * Returns the same restore points for a reader that only shows or judges them. Where the storage tells that nothing was created, replaced
+   * or deleted since all of the source was read, only the newest one is looked at.
+   */
+  summaries(source: string, signal?: AbortSignal): Promise<readonly PointSummary[]>;
+  /** Returns the flaws of stored objects that the last `entries` or `summaries` of the source found. A damaged object does not hide others. */
   flaws(source: string): readonly HealthReason[];
   /** Returns the log archive of the source that is in the storage now. */
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   close(): void;
 }
 
-/** Opens the catalog of a repository in a directory for local state, such as `~/.local/state/lifeboat`. */
-export function openCatalog(repository: Repository, stateDirectory: string): Catalog {
+/**
+ * Opens the catalog of a repository in a directory for local state, such as `~/.local/state/lifeboat`. `nowMs`: by the clock that stamps
+ * the files of a local storage. Default: this machine's.
+ */
+export function openCatalog(repository: Repository, stateDirectory: string, nowMs: () => number = Date.now): Catalog {
   const open = (path: string): DatabaseSync => {
     const opened = openDatabase(path);
     forgetOtherKeys(opened, repository.trust);
@@ -58,16 +67,30 @@ export function openCatalog(repository: Repository, stateDirectory: string): Cat
       return read();
     }
   };
+  const entries = async (source: string, signal: AbortSignal | undefined): Promise<CatalogEntry[]> => {
+    const flaws: HealthReason[] = [];
+    const seen = await readEntries(database, asRemembered(repository, source), source, flaws, "at once", signal);
+    flawed.set(source, flaws);
+    if (!flaws.some(({ code }) => IN_MOTION.has(code))) return seen;
+    const again: HealthReason[] = [];
+    flawed.set(source, again);
+    return readEntries(database, asRemembered(repository, source), source, again, "in order", signal);
+  };
   return {
-    entries: (source, signal) =>
+    entries: (source, signal) => reading(() => entries(source, signal)),
+    summaries: (source, signal) =>
       reading(async () => {
-        const flaws: HealthReason[] = [];
-        const seen = await readEntries(database, asRemembered(repository, source), source, flaws, "at once", signal);
-        flawed.set(source, flaws);
-        if (!flaws.some(({ code }) => IN_MOTION.has(code))) return seen;
-        const again: HealthReason[] = [];
-        flawed.set(source, again);
-        return readEntries(database, asRemembered(repository, source), source, again, "in order", signal);
+        const before = await versionOf(repository, source, signal);
+        if (before === undefined) return entries(source, signal);
+        const kept = await keptSummaries(database, repository, source, before, nowMs(), signal);
+        if (kept !== undefined) {
+          flawed.delete(source);
+          return kept;
+        }
+        const read = await entries(source, signal);
+        if (flawed.get(source)?.length === 0) await keepSummaries(database, repository, source, before, read, nowMs(), signal);
+        else forgetSummaries(database, source);
+        return read;
       }),
     flaws: (source) => flawed.get(source) ?? [],
     log: (source, signal) => reading(() => readLog(database, repository, source, signal)),
@@ -84,14 +107,24 @@ function catalogFile(id: string, stateDirectory: string): string {
 
 const filesOf = (path: string): string[] => ["", "-wal", "-shm"].map((suffix) => `${path}${suffix}`);
 
-/** Tells whether a catalog may be at the path: nothing exists there yet, or a regular file. */
+/** Tells whether a catalog may be at the path: nothing exists there yet, or a regular file of this user. What others put there is not used. */
 function isOurs(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
+  const facts = lstatSync(path, { throwIfNoEntry: false });
+  return facts === undefined || (facts.isFile() && facts.uid === (process.getuid?.() ?? facts.uid));
+}
+
+/** Creates the file with mode 0600. One that others could write to is discarded. */
+function makePrivate(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o022) !== 0) for (const file of filesOf(path)) rmSync(file, { force: true });
+  closeSync(openSync(path, "a", 0o600)); // SQLite gives its other files the mode of this one
+  chmodSync(path, 0o600);
 }
 
 function openDatabase(path: string): DatabaseSync {
   try {
-    if (path !== IN_MEMORY) mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+    if (path !== IN_MEMORY) makePrivate(path);
     const database = new DatabaseSync(path, { timeout: 2000 });
     database.exec("pragma journal_mode = wal; pragma synchronous = off;");
     const { user_version } = database.prepare("pragma user_version").get() as { user_version: number };

@@ -12,6 +12,7 @@ export function utcStamp(at: Date): string {
 }
 
 export const sourcesFolder = "sources/";
+export const sourceFolder = (source: string): string => `${sourcesFolder}${source}/`;
 export const backupsFolder = (source: string): string => `sources/${source}/backups/`;
 export const backupFolderName = (at: Date, kind: string, id: string): string => `${utcStamp(at)}-${kind}-${id}`;
 

@@ -27,6 +27,8 @@ export interface Memory {
   points(source: string): readonly SeenPoint[];
   /** Remembers the points, and forgets those of `gone`. */
   seePoints(source: string, seen: readonly SeenPoint[], gone: readonly string[]): void;
+  /** Returns a text that differs once more, or something else, is remembered of the restore points and marks of the source. */
+  version(source: string): string;
   /** Returns the highest revision of an object that was seen or written here. */
   revision(name: string): number | undefined;
   /** Returns the same for all objects under a prefix. */
@@ -83,6 +85,14 @@ function memoryIn(path: string): Memory {
       for (const { id, name, digest, time } of seen) insert.run(source, id, name, digest, time);
       for (const id of gone) remove.run(source, id);
       database.exec("commit");
+    },
+    version(source) {
+      const points = use().prepare("select count(*) as count, max(id) as last from point where source = ?").get(source);
+      const prefix = `sources/${source}/`;
+      const revisions = use()
+        .prepare("select count(*) as count, sum(revision) as sum from revision where name >= ? and name < ?")
+        .get(prefix, `${prefix}\u{10ffff}`);
+      return JSON.stringify([points, revisions]);
     },
     revision(name) {
       const row = use().prepare("select revision from revision where name = ?").get(name) as { revision: number } | undefined;

@@ -43,7 +43,7 @@ export function forgetOtherKeys(database: DatabaseSync, { keys }: Trust): void {
     .join(" ");
   const found = database.prepare("select value from meta where key = 'keys'").get() as { value: string } | undefined;
   if (found?.value === wanted) return;
-  database.exec("delete from object; delete from log;");
+  database.exec("delete from object; delete from log; delete from summary;");
   database.prepare("insert or replace into meta values ('keys', ?)").run(wanted);
 }
 

@@ -56,6 +56,31 @@ export function storageContract(name: string, make: () => Promise<StorageUnderTe
       assert.equal((await bytesOf(storage.get(at))).toString(), "two");
     });
 
+    test("R33 where folders have versions, one changes with each object created, replaced or deleted in it or one below", async () => {
+      if (storage.folderVersion === undefined) return;
+      const at = folder();
+      assert.equal(await storage.folderVersion(at), undefined, "there is no such folder");
+      const seen = new Set<string>();
+      const steps = [
+        () => storage.put(`${at}a/one`, text("1")),
+        () => storage.put(`${at}a/one`, text("2")),
+        () => storage.put(`${at}a/two`, text("2")),
+        () => storage.put(`${at}b/one`, text("1")),
+        () => storage.put(`${at}c`, text("1")),
+        () => storage.delete(`${at}a/two`),
+        () => storage.delete(`${at}b/one`),
+      ];
+      for (const step of steps) {
+        await step();
+        const found = await storage.folderVersion(at);
+        assert.ok(found !== undefined && !seen.has(found.version));
+        assert.deepEqual(await storage.folderVersion(at), found);
+        seen.add(found.version);
+        // The clock that stamps changes is coarse: the next one must meet another tick.
+        while ((await storage.put("tick", text("x"))).modifiedAt <= found.changedAt);
+      }
+    });
+
     test("an empty object is an object", async () => {
       const at = `${folder()}empty`;
       const info = await storage.put(at, generatedBytes(0));

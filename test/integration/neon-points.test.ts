@@ -166,7 +166,7 @@ test("what cannot be asked is said: a list is incomplete, a status is not green"
   const here = await place(t, "policy-d.yaml");
   const { context, source, watch, neon } = here;
   neon.sandbox.faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "status", status: 401, message: "bad key" } });
-  const { snapshots, unasked } = await atProviders(context, undefined, watch);
+  const { snapshots, unasked } = await atProviders(context, [...context.sources.keys()], watch);
   assert.deepEqual([snapshots.length, unasked.map(({ source: name, code }) => [name, code])], [0, [["shop", "PROVIDER_AUTH"]]]);
   const { reasons, verdict } = await statusOf(context, source, watch, await sharedOf(context, watch.signal));
   assert.ok(reasons.some(({ code }) => code === "PROVIDER_NOT_ASKED"));

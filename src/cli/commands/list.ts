@@ -8,7 +8,14 @@ import { perform } from "../session.ts";
 export const listCommand = defineCommand({
   description: "Every restore point, oldest first, and what is known of each: how large, until when, held by whom, proven when.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
-  options: { limit: { type: integer(1), value: "N", help: "Only the newest of each source, so many." } },
+  options: {
+    limit: { type: integer(1), value: "N", help: "Only the newest of each source, so many." },
+    cursor: {
+      type: text,
+      value: "CURSOR",
+      help: "Go on after a page, with the cursor that it ended with. A page has at most 10 000 points.",
+    },
+  },
   json: true,
   run: (call) => perform(call, list, { ...call.args, ...call.options }, (result) => renderList(result, call)),
 });

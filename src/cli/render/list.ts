@@ -9,7 +9,10 @@ import { renderTable } from "./table.ts";
 type List = z.infer<typeof list.result>;
 type Point = List["points"][number];
 
-export function renderList({ points, windows, gaps, flaws, unasked, repository }: List, call: { paint: Paint; stdout: Output }): string {
+export function renderList(
+  { points, nextCursor, windows, gaps, flaws, unasked, repository }: List,
+  call: { paint: Paint; stdout: Output },
+): string {
   return [
     ...flaws.map(({ code, message }) => `${call.paint.red(code)}: ${message}`),
     ...unasked.map(({ message }) => `${call.paint.yellow("incomplete")}: ${message}`),
@@ -18,6 +21,7 @@ export function renderList({ points, windows, gaps, flaws, unasked, repository }
       earliest === latest ? `${source}: exactly ${earliest}` : `${source}: any instant from ${earliest} to ${latest}`,
     ),
     ...gaps.map(({ source, message }) => `${source}: ${message}`),
+    ...(nextCursor === null ? [] : [`there are more restore points`, `  next: \`lifeboat list --cursor ${nextCursor}\``]),
   ].join("\n");
 }
 

@@ -5,8 +5,8 @@ import { logReasons } from "../../core/log-health.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import type { LogState } from "../../ports/log.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import type { PointEntry } from "../points/points.ts";
-import { logOf, type SourceLog } from "./log-view.ts";
+import type { SummaryEntry } from "../points/points.ts";
+import { logOn, type SourceLog } from "./log-view.ts";
 
 export interface LogStatus extends Pick<SourceLog, "windows" | "window" | "flaws"> {
   readonly segments: number;
@@ -24,10 +24,10 @@ const ASK_MS = 10_000;
 export async function logStatus(
   context: Context,
   source: Source,
-  points: readonly PointEntry[],
+  points: readonly SummaryEntry[],
   watch: Watch,
 ): Promise<LogStatus | undefined> {
-  const found = await logOf(context, source.name, watch.signal, points);
+  const found = await logOn(context, source.name, points, watch.signal);
   const { log, bases, window, flaws, windows } = found;
   const wanted = source.archive !== undefined && source.windowMs !== undefined;
   // Dumps are worth having without any log; base backups are there for it.
@@ -88,29 +88,13 @@ async function stateOf(source: Source, watch: Watch): Promise<LogState | undefin
   }
 }
 
-export interface LogWindows extends Pick<SourceLog, "windows" | "flaws"> {
-  readonly source: string;
-}
+export type LogWindows = Pick<SourceLog, "windows" | "flaws">;
 
-/** For `list`: what can be reached of every source whose log is archived; sources whose provider keeps a history are its own to ask. */
-export async function logWindows(
-  context: Context,
-  names: Iterable<string>,
-  points: readonly PointEntry[],
-  watch: Watch,
-): Promise<LogWindows[]> {
-  const found: LogWindows[] = [];
-  for (const source of names) {
-    if (context.sources.get(source)?.managed === true) continue;
-    const { windows, flaws } = await logOf(
-      context,
-      source,
-      watch.signal,
-      points.filter((entry) => entry.source === source),
-    );
-    // A dump that no log follows is a restore point like any other.
-    const reached = windows.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
-    if (reached.length > 0) found.push({ source, windows: reached, flaws });
-  }
-  return found;
+/** For `list`: what can be reached by the log archive of a source. A source whose provider keeps a history is the provider's to ask. */
+export async function logWindows(context: Context, source: string, points: readonly SummaryEntry[], watch: Watch): Promise<LogWindows> {
+  if (context.sources.get(source)?.managed === true) return { windows: [], flaws: [] };
+  const { windows, flaws } = await logOn(context, source, points, watch.signal);
+  // A dump that no log follows is a restore point like any other.
+  const reached = windows.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
+  return reached.length > 0 ? { windows: reached, flaws } : { windows: [], flaws: [] };
 }

@@ -4,20 +4,27 @@ import type { Manifest } from "../../core/manifest.ts";
 import { isDamaged } from "../../core/restore-point.ts";
 import type { StoredLog } from "../../repository/log-catalog.ts";
 import type { Context } from "../context.ts";
-import { type PointEntry, pointsOf } from "../points/points.ts";
+import { type PointEntry, pointsOf, type SummaryEntry } from "../points/points.ts";
 
-export interface SourceLog extends LogView {
+export interface SourceLog<E extends SummaryEntry = PointEntry> extends LogView {
   readonly log: StoredLog;
   /** Base backups, and dumps whose position in the log is known, without those known to be damaged; oldest first. */
-  readonly bases: readonly (LogBase & { readonly entry: PointEntry })[];
+  readonly bases: readonly (LogBase & { readonly entry: E })[];
 }
 
-/**
- * Reads the window anew: one listing of the log, and the files that the catalog does not know yet.
- * @param known the source's points, where the caller has just read them
- */
-export async function logOf(context: Context, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {
-  const [points, log] = await Promise.all([known ?? pointsOf(context, source), context.catalog.log(source, signal)]);
+/** Reads the window anew: one listing of the points, one of the log, and the files that the catalog does not know yet. */
+export async function logOf(context: Context, source: string, signal?: AbortSignal): Promise<SourceLog> {
+  return logOn(context, source, await pointsOf(context, source), signal);
+}
+
+/** The same on points that the caller has just read. */
+export async function logOn<E extends SummaryEntry>(
+  context: Context,
+  source: string,
+  points: readonly E[],
+  signal?: AbortSignal,
+): Promise<SourceLog<E>> {
+  const log = await context.catalog.log(source, signal);
   const bases = points.flatMap((entry) => {
     const facts = baseOf(entry.manifest);
     return facts === undefined || isDamaged(entry.point) ? [] : [{ id: entry.point.id, facts, entry }];
@@ -26,6 +33,11 @@ export async function logOf(context: Context, source: string, signal?: AbortSign
 }
 
 /** Whether log can be replayed onto the backup: it holds all data, of one instant or with the log that makes it so. */
-export function baseOf({ base, kind, log, consistency }: Manifest): LogBase["facts"] | undefined {
+export function baseOf({
+  base,
+  kind,
+  log,
+  consistency,
+}: Pick<Manifest, "base" | "kind" | "log" | "consistency">): LogBase["facts"] | undefined {
   return base ?? (kind === "full" && consistency !== "none" ? log : undefined);
 }

@@ -2,10 +2,10 @@
 
 import { previousSlot } from "../../core/cron.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { isDamaged, type RestorePoint, untilNow } from "../../core/restore-point.ts";
+import { isDamaged, isInFuture, type RestorePoint, untilNow } from "../../core/restore-point.ts";
 import { tiersDue } from "../../core/tiers.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { pointsOf } from "../points/points.ts";
+import { summariesOf } from "../points/points.ts";
 import { isScheduled, snapshotRetention, snapshotsOf } from "../points/snapshots.ts";
 import { latestOf } from "../watch/clocks.ts";
 import { type BackupResult, backup } from "./backup.ts";
@@ -25,19 +25,19 @@ export interface DueResult {
 
 /** Says what is due. Makes nothing. `at`: only slots up to here. Default: now. */
 export async function dueOf(context: Context, source: Source, watch: Watch, at = context.clock.now()) {
-  const present = latestOf({ here: context.clock.now(), storage: await context.repository.storage.now({ signal: watch.signal }) });
-  // A point dated in the future must not suppress those that are due before it.
-  const made = (of: readonly { readonly point: RestorePoint }[]) =>
-    untilNow(
-      of.map(({ point }) => point),
-      present,
-    );
-  const points = made(await pointsOf(context, source.name));
+  const made = async (of: readonly { readonly point: RestorePoint }[]): Promise<RestorePoint[]> => {
+    const points = of.map(({ point }) => point);
+    const here = context.clock.now();
+    if (!points.some(({ time }) => isInFuture(time, here))) return points;
+    // A point dated in the future must not suppress those that are due before it; the storage's clock tells whether this one is wrong.
+    return untilNow(points, latestOf({ here, storage: await context.repository.storage.now({ signal: watch.signal }) }));
+  };
+  const points = await made(await summariesOf(context, source.name));
   const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
   const tiers = tiersDue(source.policy.tiers, points, at);
   const base = isBaseDue(source, points, at);
   if (rules.length === 0 || source.managed !== true) return { tiers, base, rules: [] };
-  const held = made((await snapshotsOf(context, source, watch)).filter(isScheduled));
+  const held = await made((await snapshotsOf(context, source, watch)).filter(isScheduled));
   const due = new Set(tiersDue(snapshotRetention(source).tiers, held, at));
   return { tiers, base, rules: rules.filter(({ name }) => due.has(name)) };
 }

@@ -18,13 +18,13 @@ export interface AtProviders {
 
 const ASK_MS = 30_000;
 
-/** Asks the provider of one source, or of all. */
-export async function atProviders(context: Context, source: string | undefined, watch: Watch): Promise<AtProviders> {
+/** Asks the providers of these sources. */
+export async function atProviders(context: Context, names: readonly string[], watch: Watch): Promise<AtProviders> {
   const snapshots: RestorePoint[] = [];
   const windows: ContinuousWindow[] = [];
   const unasked: { source: string; code: string; message: string }[] = [];
   const work = { signal: AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]) };
-  const asked = [...context.sources.values()].filter((one) => one.managed === true && (source === undefined || one.name === source));
+  const asked = names.flatMap((name) => context.sources.get(name) ?? []).filter(({ managed }) => managed === true);
   await Promise.all(
     asked.map(async (one) => {
       try {

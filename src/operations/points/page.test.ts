@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { RestorePoint } from "../../core/restore-point.ts";
-import { bySource, pageOf } from "./page.ts";
+import { bySource, isAfter, pageOf, placeOf } from "./page.ts";
 
 const pointAt = (source: string, ms: number, id: string): RestorePoint => ({
   ...{ id, source, kind: "full", name: id, time: new Date(ms), endedAt: new Date(ms), sizeBytes: 1, sourceBytes: 1, tiers: [] },
@@ -17,7 +17,11 @@ test("R51 pages have each point once, in order, also when points come and go bet
       const seen: string[] = [];
       let left = all;
       for (let cursor: string | undefined; ; ) {
-        const page = pageOf(left, size, cursor);
+        const after = cursor === undefined ? undefined : placeOf(cursor);
+        const page = pageOf(
+          left.filter((point) => isAfter(point, after)),
+          size,
+        );
         assert.ok(page.points.length <= size);
         seen.push(...page.points.map(({ id }) => id));
         // What was seen goes, the last one included, on which the cursor stands.
@@ -31,5 +35,5 @@ test("R51 pages have each point once, in order, also when points come and go bet
       );
     }),
   );
-  assert.throws(() => pageOf([], 5, "nonsense"), { code: "USAGE" });
+  assert.throws(() => placeOf("nonsense"), { code: "USAGE" });
 });

@@ -14,19 +14,20 @@ type Place = Pick<RestorePoint, "source" | "time" | "id">;
 /** By source, oldest first. */
 export const bySource = (a: Place, b: Place): number => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b));
 
-/** The page of points, which are sorted by source, after the cursor. Without a size, all of them. USAGE for a cursor that is not one. */
-export function pageOf(points: readonly RestorePoint[], size: number | undefined, cursor: string | undefined): Page {
-  const after = cursor === undefined ? undefined : placeOf(cursor);
-  const first = after === undefined ? 0 : points.findIndex((point) => bySource(point, after) > 0);
-  const rest = first === -1 ? [] : points.slice(first, size === undefined ? undefined : first + size);
-  const last = rest.at(-1);
-  const isEnd = last === undefined || first + rest.length === points.length;
-  return { points: rest, nextCursor: isEnd ? null : cursorOf(last) };
+/** The first page of points that are sorted by source. */
+export function pageOf(points: readonly RestorePoint[], size: number): Page {
+  const page = points.slice(0, size);
+  const last = page.at(-1);
+  return { points: page, nextCursor: last === undefined || page.length === points.length ? null : cursorOf(last) };
 }
+
+/** Whether a point belongs to a page that begins after the place. Undefined: before all points. */
+export const isAfter = (point: Place, place: Place | undefined): boolean => place === undefined || bySource(point, place) > 0;
 
 const cursorOf = ({ source, time, id }: Place): string => Buffer.from(JSON.stringify([source, time.getTime(), id])).toString("base64url");
 
-function placeOf(cursor: string): Place {
+/** The place of the last point of a page, after which the next one begins. USAGE for a cursor that is not one. */
+export function placeOf(cursor: string): Place {
   try {
     const place: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString());
     if (Array.isArray(place)) {

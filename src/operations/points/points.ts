@@ -5,39 +5,56 @@ import { resolveId } from "../../core/ids.ts";
 
 import { dateOfMicros } from "../../core/micros.ts";
 import { type RecoveryTarget, UNDERSTOOD_TARGETS } from "../../core/recovery-target.ts";
-import { isDamaged, isWhole } from "../../core/restore-point.ts";
+import { isDamaged, isWhole, type RestorePoint } from "../../core/restore-point.ts";
 
 import type { Check } from "../../core/verdict.ts";
 import { listStoredSources, readManifest } from "../../repository/backups.ts";
 import type { CatalogEntry } from "../../repository/catalog.ts";
+import type { PointSummary } from "../../repository/summaries.ts";
 import type { Context } from "../context.ts";
 
 export interface PointEntry extends CatalogEntry {
   readonly source: string;
 }
 
-/**
- * Every restore point of a source that a trusted key has signed, or of all sources that are configured or stored. Oldest first within a
- * source. `unsigned`: those that nothing may depend on as well, for a list, or for a person who asks for one of them.
- */
-export async function pointsOf(
-  context: Context,
-  source?: string,
-  { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
-): Promise<PointEntry[]> {
-  const names =
-    source === undefined ? new Set([...context.sources.keys(), ...(await listStoredSources(context.repository.storage))]) : [source];
-  const points: PointEntry[] = [];
-  for (const name of names) {
-    const protectedTables = context.sources.get(name)?.tables;
-    for (const entry of await context.catalog.entries(name)) {
-      if (!unsigned && entry.point.unsigned !== undefined) continue;
-      const { kind } = entry.point;
-      const covers = kind === "tables" && protectedTables?.every((table) => entry.manifest.tables?.includes(table)) === true;
-      points.push({ ...entry, source: name, ...(covers && { point: { ...entry.point, covers } }) });
-    }
-  }
-  return points;
+/** A restore point for readers that only show or judge it. What is restored or removed is read as a `PointEntry`. */
+export interface SummaryEntry extends PointSummary {
+  readonly source: string;
+}
+
+interface Trusted {
+  /** Also those that nothing may depend on, for a list, or for a person who asks for one of them. */
+  readonly unsigned?: boolean | undefined;
+}
+
+/** Every restore point of a source that a trusted key has signed, oldest first. */
+export async function pointsOf(context: Context, source: string, trusted?: Trusted): Promise<PointEntry[]> {
+  return ofSource(context, source, await context.catalog.entries(source), trusted);
+}
+
+/** The same for readers that only show or judge: unchanged points are not listed again. */
+export async function summariesOf(context: Context, source: string, trusted?: Trusted): Promise<SummaryEntry[]> {
+  return ofSource(context, source, await context.catalog.summaries(source), trusted);
+}
+
+/** The sources that are configured or stored, in the order of their names. */
+export async function sourceNames({ sources, repository }: Context): Promise<string[]> {
+  return [...sources.keys(), ...(await listStoredSources(repository.storage, sources))].sort();
+}
+
+function ofSource<E extends PointSummary>(
+  { sources }: Context,
+  source: string,
+  entries: readonly E[],
+  { unsigned = false }: Trusted = {},
+): (E & { readonly source: string })[] {
+  const protectedTables = sources.get(source)?.tables;
+  return entries.flatMap((entry) => {
+    if (!unsigned && entry.point.unsigned !== undefined) return [];
+    const { kind, tables } = entry.manifest;
+    const covers = kind === "tables" && protectedTables?.every((table) => tables?.includes(table)) === true;
+    return [{ ...entry, source, ...(covers && { point: { ...entry.point, covers } }) }];
+  });
 }
 
 /** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS; POINT_UNSIGNED unless it may be unsigned. */
@@ -45,25 +62,36 @@ export async function findPoint(
   context: Context,
   wanted: string,
   source?: string,
-  { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
+  { unsigned = false }: Trusted = {},
 ): Promise<PointEntry> {
-  const points = await pointsOf(context, source, { unsigned: true });
-  const named = ofTrust(points.filter(({ point }) => point.name === wanted));
+  const points: Candidate[] = [];
+  for (const name of source === undefined ? await sourceNames(context) : [source]) {
+    for (const { point } of await summariesOf(context, name, { unsigned: true }))
+      points.push({ source: name, id: point.id, name: point.name, unsigned: point.unsigned });
+  }
+  const named = ofTrust(points.filter(({ name }) => name === wanted));
   if (named.length > 1) {
     throw new LifeboatError(
       "POINT_AMBIGUOUS",
-      `${named.length} restore points are named ${wanted}: ${named.map((one) => `${one.source} ${one.point.id}`).join(", ")}`,
+      `${named.length} restore points are named ${wanted}: ${named.map((one) => `${one.source} ${one.id}`).join(", ")}`,
     );
   }
-  const id = named[0]?.point.id ?? idOf(context, wanted, points, source);
-  const found = points.find(({ point }) => point.id === id) as PointEntry;
+  const id = named[0]?.id ?? idOf(context, wanted, points, source);
+  const of = points.find((one) => one.id === id)?.source ?? source ?? "";
+  const found = (await pointsOf(context, of, { unsigned: true })).find(({ point }) => point.id === id);
+  if (found === undefined) throw gone(id, of);
   if (found.point.unsigned && !unsigned) throw unsignedPoint(found);
   return confirm(context, found);
 }
 
+/** What a search through every source holds of a point. */
+interface Candidate extends Pick<RestorePoint, "id" | "name" | "unsigned"> {
+  readonly source: string;
+}
+
 /** Prefers signed points: a planted one of the same name must not make the name ambiguous. */
-function ofTrust(points: readonly PointEntry[]): readonly PointEntry[] {
-  const signed = points.filter(({ point }) => point.unsigned === undefined);
+function ofTrust(points: readonly Candidate[]): readonly Candidate[] {
+  const signed = points.filter(({ unsigned }) => unsigned === undefined);
   return signed.length > 0 ? signed : points;
 }
 
@@ -154,11 +182,11 @@ function nothingOf({ catalog }: Context, source: string): LifeboatError {
 }
 
 /** Resolves the id. When none fits and a manifest could not be read, that may be the one: its damage is reported. */
-function idOf(context: Context, wanted: string, points: readonly PointEntry[], source: string | undefined): string {
+function idOf(context: Context, wanted: string, points: readonly Candidate[], source: string | undefined): string {
   try {
     return resolveId(
       wanted,
-      points.map(({ point }) => point.id),
+      points.map(({ id }) => id),
     );
   } catch (cause) {
     const names = source === undefined ? [...context.sources.keys()] : [source];
@@ -173,11 +201,13 @@ function idOf(context: Context, wanted: string, points: readonly PointEntry[], s
 const unknownPoint = ({ message, details }: LifeboatError): LifeboatError =>
   new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`, then give ${UNDERSTOOD_TARGETS}` });
 
+const gone = (id: string, source: string): LifeboatError =>
+  new LifeboatError("POINT_UNKNOWN", `restore point ${id} of ${source} is no longer there`);
+
 /** Checks with the storage: the catalog may be older than a removal. */
 async function confirm(context: Context, entry: PointEntry): Promise<PointEntry> {
   const found = await readManifest(context.repository, { source: entry.source, folder: entry.folder });
-  if (found === undefined)
-    throw new LifeboatError("POINT_UNKNOWN", `restore point ${entry.point.id} of ${entry.source} is no longer there`);
+  if (found === undefined) throw gone(entry.point.id, entry.source);
   if (found.signedBy === undefined && entry.point.unsigned === undefined) throw unsignedPoint(entry);
   return { ...entry, manifest: found.value, digest: found.digest };
 }

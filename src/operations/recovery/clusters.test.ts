@@ -140,7 +140,7 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
   };
   const context = {
     ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: "UTC", lifeboat: "0" },
-    catalog: { entries: async () => [], flaws: () => [], close() {} },
+    catalog: { entries: async () => [], summaries: async () => [], flaws: () => [], close() {} },
   } as unknown as Context;
   return { context, source, clusters, asked, done, storage: repository.storage };
 }
@@ -217,7 +217,10 @@ test("R16 without a provider history, the latest state of a source is its newest
   const history = { ...source.provider.history, window: async () => undefined, obstacles: async () => ["no continuous backup"] };
   const free = { ...source, provider: { ...source.provider, history } } as Source;
   assert.equal((await providerTargetOf(context, free, LATEST, watch))?.history.kind, "latest"); // which says why it cannot be had
-  const backed = { ...context, catalog: { entries: async () => [{ point: { id: "0123456789abcd" } }] } } as unknown as Context;
+  const backed = {
+    ...context,
+    catalog: { entries: async () => [{ point: { id: "0123456789abcd" }, manifest: { kind: "full" } }] },
+  } as unknown as Context;
   assert.equal(await providerTargetOf(backed, free, LATEST, watch), undefined);
 });
 

@@ -10,7 +10,7 @@ import type { Connection } from "../../ports/connection.ts";
 import type { LogReplay } from "../../ports/log.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { readSegmentBytes } from "../archive/log-intake.ts";
-import { logOf } from "../archive/log-view.ts";
+import { logOn } from "../archive/log-view.ts";
 import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
@@ -36,7 +36,7 @@ export async function copyWithLog(
 ): Promise<StoredCopy | undefined> {
   if (source.engine.log === undefined) return undefined;
   const points = await pointsOf(context, source.name);
-  const log = await logOf(context, source.name, signal, points);
+  const log = await logOn(context, source.name, points, signal);
   if (target.kind !== "lsn" && (log.log.segments.length === 0 || log.bases.length === 0)) return undefined; // no window at all
   if (log.bases.length === 0) {
     throw new LifeboatError("NO_RESTORE_POINT", `${source.name} has no full backup that its log could be replayed onto`);

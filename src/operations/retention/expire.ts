@@ -8,7 +8,7 @@ import { type BackupPlace, removeBackup } from "../../repository/backups.ts";
 import { backupsFolder, manifestName, partName } from "../../repository/layout.ts";
 import { mark, readMarks, removeMarks } from "../../repository/marks.ts";
 import { listUndoSets, removeUndoSet, type UndoRecord } from "../../repository/undo-sets.ts";
-import { logOf } from "../archive/log-view.ts";
+import { logOn } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { refuseInUse } from "../jobs/holders.ts";
 import { type Job, runJob } from "../jobs/job.ts";
@@ -58,7 +58,7 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
   const points = entries.map(({ point }) => point);
   const attempt = await lastAttempt(context, source.name, points, await sharedOf(context, watch.signal));
   const { storageClasses } = context.repository.storage.capabilities;
-  const log = await logOf(context, source.name, watch.signal, entries);
+  const log = await logOn(context, source.name, entries, watch.signal);
   const clocks = await readClocks(context, source, watch);
   const now = clocks.here;
   const { most, future } = request;

@@ -1,14 +1,16 @@
 // lifeboat list: every restore point, and what can be reached between them.
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
+import type { HealthReason } from "../../core/health.ts";
 import { isHealthCode, verdictOf } from "../../core/monitors.ts";
-import { pointJson, type RestorePoint } from "../../core/restore-point.ts";
-import { listStoredSources } from "../../repository/backups.ts";
+import { byTime, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { isStoredSource } from "../../repository/backups.ts";
+import { readAll } from "../../repository/read-all.ts";
 import { type LogWindows, logWindows } from "../archive/log-status.ts";
-import { operation } from "../operation.ts";
-import { atProviders, type ContinuousWindow } from "../points/at-providers.ts";
-import { bySource, pageOf } from "../points/page.ts";
-import { pointsOf } from "../points/points.ts";
+import { type OperationContext, operation } from "../operation.ts";
+import { type AtProviders, atProviders, type ContinuousWindow } from "../points/at-providers.ts";
+import { isAfter, pageOf, placeOf } from "../points/page.ts";
+import { sourceNames, summariesOf } from "../points/points.ts";
 import { about, count, instant, orNull, point, reason, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
@@ -26,6 +28,10 @@ const gap = z.strictObject({
 });
 const flaw = z.strictObject({ source: orNull(sourceName), ...reason.shape });
 
+/** Most points of one answer, so that its memory does not grow with the repository. */
+const MOST_POINTS = 10_000;
+const SOURCES_AT_ONCE = 16;
+
 export const list = operation({
   name: "list",
   access: "look",
@@ -33,40 +39,49 @@ export const list = operation({
   request: z.strictObject({
     source: z.optional(about(sourceName, "Default: all.")),
     limit: z.optional(about(z.number().check(z.int(), z.minimum(1)), "Only the newest of each source, so many.")),
-    pageSize: z.optional(about(z.number().check(z.int(), z.minimum(1), z.maximum(10_000)), "Most points of one answer. Default: all.")),
+    pageSize: z.optional(
+      about(z.number().check(z.int(), z.minimum(1), z.maximum(MOST_POINTS)), `Most points of one answer. Default: ${MOST_POINTS}.`),
+    ),
     cursor: z.optional(about(z.string().check(z.maxLength(1000)), "`nextCursor` of the page before.")),
   }),
   result: z.strictObject({
     repository: about(z.string(), "Where it lies."),
     points: about(z.readonly(z.array(point)), "Oldest first, by source."),
     nextCursor: about(orNull(z.string()), "Where the next page begins. Null: this is the last page."),
-    windows: about(z.array(window), "Any instant in them can be restored."),
+    windows: about(z.array(window), "Any instant in them can be restored. Of the sources of this page, like what follows."),
     gaps: about(z.array(gap), "Instants that cannot be reached."),
     flaws: about(z.array(flaw), "What in the repository cannot be trusted or read."),
     unasked: about(z.readonly(z.array(flaw)), "Providers that could not be asked: the list lacks what they hold."),
   }),
 
-  async run(context, { source, limit, pageSize, cursor }) {
-    const { repository, catalog } = context;
-    const storedSources = await listStoredSources(repository.storage);
-    if (source !== undefined && !storedSources.includes(source)) sourceNamed(context, source);
-    const entries = await pointsOf(context, source, { unsigned: true });
-    const { snapshots, windows, unasked } = await atProviders(context, source, context);
-    const all = [...entries.map((entry) => entry.point), ...snapshots].sort(bySource);
-    const names = source === undefined ? new Set([...context.sources.keys(), ...storedSources]) : [source];
-    const logs = await logWindows(context, names, entries, context);
-    const page = pageOf(newestOf(all, limit), pageSize, cursor);
+  async run(context, { source, limit, pageSize = MOST_POINTS, cursor }) {
+    const { repository } = context;
+    const { storage } = repository;
+    if (source !== undefined && !(await isStoredSource(storage, source))) sourceNamed(context, source);
+    const names = source === undefined ? await sourceNames(context) : [source];
+    const after = cursor === undefined ? undefined : placeOf(cursor);
+    const left = names.filter((name) => after === undefined || name >= after.source);
+    const read: SourceList[] = [];
+    const points: RestorePoint[] = [];
+    for (let at = 0; at < left.length && points.length <= pageSize; at += SOURCES_AT_ONCE) {
+      const some = await listSources(context, left.slice(at, at + SOURCES_AT_ONCE), limit);
+      read.push(...some);
+      for (const one of some) for (const point of one.points) if (isAfter(point, after)) points.push(point);
+    }
+    const page = pageOf(points, pageSize);
+    const last = page.nextCursor === null ? undefined : page.points.at(-1)?.source;
+    const shown = read.filter(({ name }) => last === undefined || name <= last);
     return {
-      repository: repository.storage.url,
+      repository: storage.url,
       points: page.points.map(pointJson),
       nextCursor: page.nextCursor,
-      windows: [...windows.map(providerWindow), ...logs.flatMap(archiveWindows)],
-      gaps: [...windows.flatMap(providerGaps), ...logs.flatMap(archiveGaps)],
+      windows: shown.flatMap((one) => [...one.windows.map(providerWindow), ...archiveWindows(one)]),
+      gaps: shown.flatMap((one) => [...one.windows.flatMap(providerGaps), ...archiveGaps(one)]),
       flaws: [
         ...(repository.flaw === undefined ? [] : [{ source: null, code: "REPOSITORY_UNSIGNED", message: repository.flaw }]),
-        ...[...names].flatMap((name) => catalog.flaws(name).map(({ code, message }) => ({ source: name, code, message }))),
+        ...shown.flatMap(({ name, flaws }) => flaws.map(({ code, message }) => ({ source: name, code, message }))),
       ],
-      unasked,
+      unasked: shown.flatMap(({ unasked }) => unasked),
     };
   },
 
@@ -76,10 +91,31 @@ export const list = operation({
   },
 });
 
-/** Of each source its newest ones, oldest first as they are given. */
-function newestOf(points: readonly RestorePoint[], limit: number | undefined): readonly RestorePoint[] {
-  if (limit === undefined) return points;
-  return points.filter(({ source }, at) => points[at + limit]?.source !== source);
+/** What is listed of one source. */
+interface SourceList extends Pick<AtProviders, "windows" | "unasked"> {
+  readonly name: string;
+  /** Oldest first. */
+  readonly points: readonly RestorePoint[];
+  readonly log: LogWindows;
+  readonly flaws: readonly HealthReason[];
+}
+
+/** `limit`: only the newest of each, so many. */
+async function listSources(context: OperationContext, names: readonly string[], limit: number | undefined): Promise<SourceList[]> {
+  const { snapshots, windows, unasked } = await atProviders(context, names, context);
+  return readAll(names, async (name) => {
+    const entries = await summariesOf(context, name, { unsigned: true });
+    const flaws = context.catalog.flaws(name);
+    const points = [...entries.map(({ point }) => point), ...snapshots.filter((one) => one.source === name)].sort(byTime);
+    return {
+      name,
+      points: limit === undefined ? points : points.slice(-limit),
+      log: await logWindows(context, name, entries, context),
+      flaws,
+      windows: windows.filter((one) => one.source === name),
+      unasked: unasked.filter((one) => one.source === name),
+    };
+  });
 }
 
 const providerWindow = ({ source, earliest, latest }: ContinuousWindow) => ({
@@ -89,8 +125,8 @@ const providerWindow = ({ source, earliest, latest }: ContinuousWindow) => ({
   timeline: null,
 });
 
-const archiveWindows = ({ source, windows }: LogWindows) =>
-  windows.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
+const archiveWindows = ({ name: source, log }: SourceList) =>
+  log.windows.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
 
 /** What a restore refuses although it lies within a window, or right behind one. */
 const providerGaps = ({ source, gaps = [] }: ContinuousWindow) =>
@@ -100,5 +136,5 @@ const providerGaps = ({ source, gaps = [] }: ContinuousWindow) =>
     return { source, from: first, to: last, message };
   });
 
-const archiveGaps = ({ source, flaws }: LogWindows) =>
-  flaws.map(({ from, to, message }) => ({ source, from: from ?? null, to: to ?? null, message }));
+const archiveGaps = ({ name: source, log }: SourceList) =>
+  log.flaws.map(({ from, to, message }) => ({ source, from: from ?? null, to: to ?? null, message }));

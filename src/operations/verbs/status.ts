@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
 import { verdictOf } from "../../core/monitors.ts";
+import { readAll } from "../../repository/read-all.ts";
 import type { LogStatus } from "../archive/log-status.ts";
 import { operation, worstOf } from "../operation.ts";
 import { objective } from "../recovery/schemas.ts";
@@ -108,7 +109,7 @@ export const status = operation({
   async run(context, { source: name }) {
     const sources = sourcesNamed(context, name);
     const shared = await sharedOf(context, context.signal);
-    const all = await Promise.all(sources.map((one) => statusOf(context, one, context, shared)));
+    const all = await readAll(sources, (one) => statusOf(context, one, context, shared));
     const ofRepository = await repositoryReasons(context, storedOf(all), context);
     return {
       verdict: worstOf([...all.map((one) => one.verdict), ...ofRepository.map(({ code: found }) => verdictOf(found))]),

@@ -11,6 +11,7 @@ import type { Channel } from "../../ports/notifier.ts";
 import { isRefusal } from "../../ports/storage.ts";
 import { type AlertState, changeAlerts, type Pending, readAlerts, type Troubled } from "../../repository/alerts.ts";
 import { isAway } from "../../repository/away.ts";
+import { readAll } from "../../repository/read-all.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -65,25 +66,27 @@ interface Found {
 const unreachable = ({ message }: LifeboatError): Look => ({ source: null, reasons: [{ code: "REPOSITORY_UNREACHABLE", message }] });
 
 async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<Found> {
-  const statuses: SourceStatus[] = [];
-  const verdicts: Verdict[] = [];
-  const looks: Look[] = [];
+  const judged = new Map<Source, SourceStatus>();
+  const inOrder = (): SourceStatus[] => sources.flatMap((source) => judged.get(source) ?? []);
   try {
     const shared = await sharedOf(context, watch.signal);
     const work = await lookAtWork(context, watch);
-    for (const source of sources) {
+    await readAll(sources, async (source) => {
       try {
-        const status = await statusOf(context, source, watch, shared);
-        statuses.push(status);
-        const parked = work.parked.get(source.name) ?? [];
-        looks.push({ source: source.name, reasons: [...status.reasons, ...parked], blindTo: work.blindTo });
-        verdicts.push(status.verdict, ...parked.map(({ code }) => verdictOf(code)));
+        judged.set(source, await statusOf(context, source, watch, shared));
       } catch (error) {
         watch.signal.throwIfAborted();
         if (isAway(error)) throw error;
-        verdicts.push("inconclusive");
         watch.progress.note(`${source.name} could not be judged: ${asLifeboatError(error).message}`);
       }
+    });
+    const statuses = inOrder();
+    const looks: Look[] = [];
+    const verdicts: Verdict[] = statuses.length < sources.length ? ["inconclusive"] : [];
+    for (const { source, verdict, reasons } of statuses) {
+      const parked = work.parked.get(source.name) ?? [];
+      looks.push({ source: source.name, reasons: [...reasons, ...parked], blindTo: work.blindTo });
+      verdicts.push(verdict, ...parked.map(({ code }) => verdictOf(code)));
     }
     const reasons = [
       ...(await repositoryReasons(context, storedOf(statuses), watch)),
@@ -96,7 +99,7 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
     return { looks, statuses, verdict: worstOf(verdicts) };
   } catch (error) {
     if (!isAway(error)) throw error;
-    return { looks: [unreachable(error)], statuses, verdict: "fail", away: error };
+    return { looks: [unreachable(error)], statuses: inOrder(), verdict: "fail", away: error };
   }
 }
 

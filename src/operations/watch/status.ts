@@ -13,7 +13,7 @@ import { type LogStatus, logStatus } from "../archive/log-status.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf, reasonsOf } from "../jobs/holders.ts";
 import { contentReasonsOf } from "../points/content.ts";
-import { pointsOf } from "../points/points.ts";
+import { summariesOf } from "../points/points.ts";
 import { drillsDone } from "../recovery/drills-due.ts";
 import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
@@ -48,7 +48,7 @@ const LOOK_BACK_MS = 7 * 86_400_000;
 export async function statusOf(context: Context, source: Source, watch: Watch, shared: Shared): Promise<SourceStatus> {
   const { clock } = context;
   const reach = reachOf(context, source, watch);
-  const entries = await pointsOf(context, source.name);
+  const entries = await summariesOf(context, source.name);
   const own = entries.map(({ point }) => point);
   const stored: HealthReason[] = [
     ...repositoryFlaws(context, source.name),

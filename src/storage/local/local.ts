@@ -9,7 +9,7 @@ import type { GetOptions, ObjectInfo, Storage } from "../../ports/storage.ts";
 import { orCancelled, throwIfCancelled, within } from "../deadline.ts";
 import { assertFolderPrefix, assertObjectPrefix } from "../names.ts";
 import { errnoOf, translated } from "./errors.ts";
-import { listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
+import { folderVersion, listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
 import { openReplaceLock } from "./lock.ts";
 import {
   checkedName,
@@ -118,6 +118,11 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
     async *listFolders(prefix, { signal } = {}) {
       assertFolderPrefix(prefix);
       yield* stepwise(`listing ${prefix}`, signal, (root) => listFolderNames(root, prefix, signal));
+    },
+
+    async folderVersion(prefix, { signal } = {}) {
+      assertFolderPrefix(prefix);
+      return attempt(`looking at ${prefix}`, signal, async () => folderVersion(await findRoot(directory), prefix));
     },
 
     async delete(name, { signal } = {}) {

@@ -10,7 +10,7 @@ export interface ProgramVersion {
 }
 
 const VERSION_TIMEOUT_MS = 10_000;
-const known = new Map<string, ProgramVersion | undefined>();
+const known = new Map<string, Promise<ProgramVersion | undefined>>();
 
 /**
  * Undefined when there is no such program, when it does not run, or when it is not one of PostgreSQL's.
@@ -20,18 +20,31 @@ export async function versionOf(path: string, signal?: AbortSignal): Promise<Pro
   const facts = await stat(path).catch(() => undefined);
   if (!facts?.isFile()) return undefined;
   const key = `${path}\0${facts.ino}\0${facts.mtimeMs}`;
-  if (known.has(key)) return known.get(key);
-  const version = await ask(path, signal);
-  known.set(key, version);
-  return version;
+  // A thousand sources that are looked at together start each program once, not a thousand times.
+  const asked = known.get(key) ?? ask(path);
+  known.set(key, asked);
+  return orAborted(asked, signal);
 }
 
-async function ask(path: string, signal: AbortSignal | undefined): Promise<ProgramVersion | undefined> {
+/** The answer serves every caller, so one that is cancelled only stops waiting for it. */
+async function orAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return answer;
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
   try {
-    const { status, stdout } = await runProgram(path, ["--version"], { env: baseEnvironment(), timeoutMs: VERSION_TIMEOUT_MS, signal });
+    return await Promise.race([answer, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function ask(path: string): Promise<ProgramVersion | undefined> {
+  try {
+    const { status, stdout } = await runProgram(path, ["--version"], { env: baseEnvironment(), timeoutMs: VERSION_TIMEOUT_MS });
     return status === 0 ? readVersion(stdout) : undefined;
   } catch {
-    signal?.throwIfAborted();
     // Not to be started, or silent past its deadline: no program that a backup could rely on.
     return undefined;
   }
