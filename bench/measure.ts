@@ -5,6 +5,8 @@ import { readdirSync, readFileSync } from "node:fs";
 
 export interface Measured {
   readonly seconds: number;
+  /** Processor time of all its processes, which other work on the machine hardly changes. */
+  readonly cpuSeconds: number;
   /** Largest resident size of each program seen, in MiB, by command name. Only where /proc is. */
   readonly peakMiB: Readonly<Record<string, number>>;
   readonly stdout: string;
@@ -16,7 +18,8 @@ const SAMPLE_MS = 25;
 export async function measure(line: string, env: Readonly<Record<string, string>>): Promise<Measured> {
   const peakMiB: Record<string, number> = {};
   const began = performance.now();
-  const child = spawn("bash", ["-o", "pipefail", "-c", line], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const timed = `TIMEFORMAT="cpu %U %S"; time { ${line}\n}`;
+  const child = spawn("bash", ["-o", "pipefail", "-c", timed], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk) => {
@@ -30,7 +33,8 @@ export async function measure(line: string, env: Readonly<Record<string, string>
   clearInterval(timer);
   const seconds = (performance.now() - began) / 1000;
   if (status !== 0) throw new Error(`${line}\nended with status ${status}:\n${stderr}`);
-  return { seconds, peakMiB, stdout };
+  const [, user, system] = /cpu ([\d.]+) ([\d.]+)\s*$/.exec(stderr) ?? [];
+  return { seconds, cpuSeconds: Number(user) + Number(system), peakMiB, stdout };
 }
 
 /** The median run of several, in turn with the others, so that a machine that slows down slows all of them. */

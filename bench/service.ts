@@ -1,21 +1,27 @@
-// The service with very many sources and restore points: start, a beat, memory, /api/health, and `status` beside it.
+// The service with very many sources and restore points: start, a beat, memory, /api/health and /metrics; commands beside it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fillRepository } from "./many-backups.ts";
-import { measure } from "./measure.ts";
+import { type Measured, measure } from "./measure.ts";
 
 export interface ServiceFigures {
   readonly fillSeconds: number;
   readonly startSeconds: number;
   readonly firstBeatSeconds: number;
-  /** Of a beat after the first. */
+  /** Of a beat after the first, when no change is young any more. */
   readonly beatSeconds: number;
+  /** Processor time of the service during it. */
+  readonly beatCpuSeconds: number;
   readonly memoryMiB: number;
+  /** 95 of 100 requests took no longer. */
   readonly healthMs: number;
-  readonly statusSeconds: number;
+  readonly healthOfSourceMs: number;
+  readonly metricsMs: number;
+  /** Commands without the service, by their line. */
+  readonly commands: Readonly<Record<string, Measured>>;
 }
 
 interface Order {
@@ -28,6 +34,18 @@ interface Order {
 }
 
 const REQUESTS = 300;
+const SETTLED_MS = 65_000;
+const COMMANDS = ["status", "status source7", "list", "list source7", "list --limit 1", "expire source7 --plan", "tick"];
+
+/** Processor seconds of a process so far. */
+function cpuOf(pid: number | undefined): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
+}
 
 export async function benchService({ lifeboat, folder, sources, points, env }: Order): Promise<ServiceFigures> {
   const names = Array.from({ length: sources }, (_, n) => `source${n}`);
@@ -71,22 +89,44 @@ export async function benchService({ lifeboat, folder, sources, points, env }: O
         await new Promise((resolve) => setTimeout(resolve, 250));
       }
     };
-    const first = await beatAfter(0);
+    let last = await beatAfter(0);
     const firstBeatSeconds = (await gauge("lifeboat_beat_duration_seconds")) ?? 0;
-    await beatAfter(first);
+    // Restore points of the last minute are read anew by each beat.
+    for (const settled = Date.now() + SETTLED_MS; Date.now() < settled; ) last = await beatAfter(last);
+    last = await beatAfter(last);
+    const before = cpuOf(child.pid);
+    await beatAfter(last);
+    const beatCpuSeconds = cpuOf(child.pid) - before;
     const beatSeconds = (await gauge("lifeboat_beat_duration_seconds")) ?? 0;
     const memoryMiB = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
-    const times: number[] = [];
-    for (let n = 0; n < REQUESTS; n++) {
-      const at = performance.now();
-      await (await fetch(`${url}/api/health`)).text();
-      times.push(performance.now() - at);
-    }
+    const slowest = async (path: string, requests: number): Promise<number> => {
+      const times: number[] = [];
+      for (let n = 0; n < requests; n++) {
+        const at = performance.now();
+        await (await fetch(`${url}${path}`, { headers: { authorization } })).text();
+        times.push(performance.now() - at);
+      }
+      return times.sort((a, b) => a - b)[Math.floor(0.95 * requests)] ?? 0;
+    };
+    const healthMs = await slowest("/api/health", REQUESTS);
+    const healthOfSourceMs = await slowest("/api/health/db/source7", REQUESTS);
+    const metricsMs = await slowest("/metrics", 20);
     child.kill("SIGTERM");
     await once(child, "exit");
-    const { seconds: statusSeconds } = await measure(`${line} status > /dev/null; test $? -lt 5`, env);
-    const healthMs = times.sort((a, b) => a - b)[Math.floor(0.95 * REQUESTS)] ?? 0;
-    return { fillSeconds, startSeconds, firstBeatSeconds, beatSeconds, memoryMiB, healthMs, statusSeconds };
+    const commands: Record<string, Measured> = {};
+    for (const command of COMMANDS) commands[command] = await measure(`${line} ${command} > /dev/null; test $? -lt 5`, env);
+    return {
+      fillSeconds,
+      startSeconds,
+      firstBeatSeconds,
+      beatSeconds,
+      beatCpuSeconds,
+      memoryMiB,
+      healthMs,
+      healthOfSourceMs,
+      metricsMs,
+      commands,
+    };
   } finally {
     child.kill("SIGKILL");
   }

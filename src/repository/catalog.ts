@@ -8,14 +8,14 @@ import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { byTime, type RestorePoint, restorePointOf } from "../core/restore-point.ts";
 import { readManifest } from "./backups.ts";
-import { backupsFolder, idOfFolder, marksFolder, removalsName } from "./layout.ts";
+import { backupsFolder, idOfFolder, marksFolder, removalsName, sourceFolder } from "./layout.ts";
 import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
 import { type MarksRecord, marksOf, marksSchema } from "./marks.ts";
 import { type Removals, readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
 import { compareMarks, comparePoints, compareRemovals, incompleteness, type Sighting } from "./sightings.ts";
 import { getSigned, type Signed } from "./signed.ts";
-import { CACHE_SCHEMA, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
+import { CACHE_SCHEMA, forgetListed, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
 import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMARY_SCHEMA, versionOf } from "./summaries.ts";
 
 const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}
@@ -41,6 +41,8 @@ export interface Catalog {
   summaries(source: string, signal?: AbortSignal): Promise<readonly PointSummary[]>;
   /** Returns the flaws of stored objects that the last `entries` or `summaries` of the source found. A damaged object does not hide others. */
   flaws(source: string): readonly HealthReason[];
+  /** Forgets what was read of the source: the next `entries` reads and verifies every manifest and mark in the storage again. */
+  forget(source: string): Promise<void>;
   /** Returns the log archive of the source that is in the storage now. */
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   close(): void;
@@ -93,6 +95,11 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
         return read;
       }),
     flaws: (source) => flawed.get(source) ?? [],
+    forget: (source) =>
+      reading(async () => {
+        forgetListed(database, sourceFolder(source));
+        forgetSummaries(database, source);
+      }),
     log: (source, signal) => reading(() => readLog(database, repository, source, signal)),
     close: () => database.close(),
   };

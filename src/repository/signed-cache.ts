@@ -47,6 +47,11 @@ export function forgetOtherKeys(database: DatabaseSync, { keys }: Trust): void {
   database.prepare("insert or replace into meta values ('keys', ?)").run(wanted);
 }
 
+/** The objects under the prefix are read again when they are listed next. */
+export function forgetListed(database: DatabaseSync, prefix: string): void {
+  database.prepare("delete from object where name >= ? and name < ?").run(prefix, `${prefix}\u{10ffff}`);
+}
+
 interface Row {
   readonly name: string;
   readonly etag: string;

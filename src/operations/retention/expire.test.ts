@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { drivenClock, manifestFor, temporaryDirectory, temporaryRepository } from "../../../test/support/repository.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
@@ -39,7 +41,8 @@ async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage =
     await commitManifest(real, place, manifestFor({ id, name: `day-${n}`, snapshotAt: instant }));
     places.push({ ...place, id });
   }
-  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  const state = await temporaryDirectory(t);
+  const catalog = openCatalog(repository, state);
   t.after(() => catalog.close());
   const source = { name: "shop", policy: { tiers: [], keepManualMs: 2 * DAY_MS } } as unknown as Source;
   const context = {
@@ -54,7 +57,7 @@ async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage =
     const there = await Promise.all(places.map((place) => readManifest(real, place)));
     return there.flatMap((manifest, n) => (manifest === undefined ? [] : [n]));
   };
-  return { context, source, storage: real.storage, places, left, clock };
+  return { context, source, storage: real.storage, places, left, clock, state };
 }
 
 test("expire removes what the plan names, with all its objects, and nothing else", async (t) => {
@@ -71,6 +74,16 @@ test("expire removes what the plan names, with all its objects, and nothing else
   for await (const { name } of storage.list("sources/")) objects.push(name);
   const ofBackups = objects.filter((name) => name.includes("/backups/"));
   assert.equal(ofBackups.length, 8, `manifest, its signature, data and fingerprint of two backups: ${objects}`);
+});
+
+test("R12 a catalog that was edited does not decide what expires", async (t) => {
+  const { context, source, state } = await fiveBackups(t);
+  const plan = await planExpire(context, source, watch, most);
+  const database = new DatabaseSync(join(state, `catalog-${context.repository.identity.id}.sqlite`));
+  const { changes } = database.prepare("update object set json = json_set(json, '$.snapshotAt', '2020-01-01T00:00:00.000Z')").run();
+  database.close();
+  assert.equal(changes, 5);
+  assert.deepEqual(await planExpire(context, source, watch, most), plan);
 });
 
 test("a restore point that a job is using, or that is on hold, stays", async (t) => {

@@ -48,6 +48,7 @@ export type ExpireRequest = Pick<ExpireOptions, "most" | "future"> & { readonly 
 
 /** Plans what `expire` would do now. */
 export async function planExpire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
+  await context.catalog.forget(source.name); // what is removed is decided by manifests that were read now
   const entries = await pointsOf(context, source.name);
   const flaw = context.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
   if (flaw !== undefined) {
