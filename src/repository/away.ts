@@ -93,7 +93,7 @@ function onceSeen(storage: Storage, trust: Trust, id: string): Storage {
       await seen();
       yield* call(...given);
     };
-  const { url, capabilities, freeBytes } = storage;
+  const { url, capabilities, freeBytes, folderVersion } = storage;
   return {
     url,
     capabilities,
@@ -102,6 +102,7 @@ function onceSeen(storage: Storage, trust: Trust, id: string): Storage {
     head: after(storage.head.bind(storage)),
     list: eachAfter(storage.list.bind(storage)),
     listFolders: eachAfter(storage.listFolders.bind(storage)),
+    ...(folderVersion && { folderVersion: after(folderVersion.bind(storage)) }),
     delete: after(storage.delete.bind(storage)),
     setStorageClass: after(storage.setStorageClass.bind(storage)),
     thaw: after(storage.thaw.bind(storage)),
