@@ -4,7 +4,7 @@ import type { Micros } from "../../core/log.ts";
 import { microsOf } from "../../core/micros.ts";
 import { counted } from "../../core/words.ts";
 import type { RowHistory } from "../../ports/row-history.ts";
-import { logOf } from "../archive/log-view.ts";
+import { logOn } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type PointEntry, pointsOf } from "../points/points.ts";
 import { type SnapshotEntry, snapshotsOf } from "../points/snapshots.ts";
@@ -46,7 +46,7 @@ export async function asksOf(context: Context, source: Source, request: HistoryR
   const backups = chosen.filter(({ at }) => inRange(at));
   // The state in which the range begins.
   const before = from === undefined ? undefined : chosen.findLast(({ at }) => at < from);
-  const { windows, log } = await logOf(context, source.name, watch.signal, points);
+  const { windows, log } = await logOn(context, source.name, points, watch.signal);
   const logs: LogAsk[] = [];
   let covered: Micros | undefined = to;
   for (const { earliest, latest, chain, bases } of windows) {
