@@ -50,7 +50,6 @@ const cases: readonly [string, Partial<HealthFacts>, readonly string[], RegExp][
   ],
   ["a drill of the future", { lastDrill: { verdict: "pass", endedAt: nextYear.time } }, ["DRILL_MISSING"], /no drill/],
   ["clocks that differ", { clocks: [{ code: "CLOCK_OFF", message: "they are 2h apart" }] }, ["CLOCK_OFF"], /2h apart/],
-  ["a source that was not checked", { reachable: undefined }, ["SOURCE_NOT_ASKED"], /not checked/],
   ["no backup at all", { points: [] }, ["NO_BACKUP"], /no restore point of the whole database$/],
   ["backups of parts only", { points: [pointAt(now, { kind: "schema", verifiedAt })] }, ["NO_BACKUP"], /only of parts/],
   [
@@ -138,7 +137,7 @@ test("R33 a source without a verified backup, a passed drill and an answer is ne
       ...(["pass", "fail", "inconclusive"] as const).map((verdict) => ({ verdict, endedAt: ago(DAY) })),
     ),
     lastAttempt: maybe({ outcome: "failed" as const, endedAt: ago(HOUR) }),
-    reachable: fc.constantFrom(true, false, undefined),
+    reachable: fc.boolean(),
   });
   fc.assert(
     fc.property(facts, (change) => {
@@ -154,9 +153,9 @@ test("R33 a source without a verified backup, a passed drill and an answer is ne
 });
 
 test("failures come before inconclusive findings", () => {
-  const { reasons } = judgeSource({ ...well, reachable: undefined, points: older, lastDrill: undefined });
+  const { reasons } = judgeSource({ ...well, reachable: false, points: older, lastDrill: undefined });
   assert.deepEqual(
     reasons.map(({ code }) => code),
-    ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "SOURCE_NOT_ASKED", "DRILL_MISSING"],
+    ["SOURCE_UNREACHABLE", "BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "DRILL_MISSING"],
   );
 });

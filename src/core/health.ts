@@ -36,8 +36,8 @@ export interface HealthFacts {
   readonly present?: Date | undefined;
   /** Findings about the clocks of the storage and the database, compared with this machine's. */
   readonly clocks?: readonly HealthReason[] | undefined;
-  /** Whether the source answered just now. Undefined: not checked, which is not green. */
-  readonly reachable?: boolean | undefined;
+  /** Whether the source answered just now. */
+  readonly reachable: boolean;
   /** Why it did not answer, in one sentence. */
   readonly unreachableBecause?: string | undefined;
   /** The use of what the server and the configuration limit. */
@@ -123,8 +123,7 @@ function* datedInFuture({ points, window, now, present = now }: HealthFacts): It
 }
 
 function* reachability({ reachable, unreachableBecause: why }: HealthFacts): Iterable<HealthReason> {
-  if (reachable === undefined) yield { code: "SOURCE_NOT_ASKED", message: "whether the source can be reached was not checked" };
-  else if (!reachable)
+  if (!reachable)
     yield {
       code: "SOURCE_UNREACHABLE",
       message: why === undefined ? "the source cannot be reached" : `the source cannot be reached: ${why}`,

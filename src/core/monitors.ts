@@ -109,7 +109,6 @@ export const MONITORS = {
     "this machine's memory of the repository is lost, so missing objects cannot be noticed",
     "compare `lifeboat list SOURCE` with your own records, then run `lifeboat acknowledge SOURCE --reason compared`",
   ),
-  SOURCE_NOT_ASKED: warning("whether the source answers was not checked", "run `lifeboat status SOURCE`"),
   PROVIDER_NOT_ASKED: warning("the provider's API does not answer", "run `lifeboat check SOURCE`"),
   DRIFT: warning("a setting at the provider differs from the policy", "run `lifeboat plan SOURCE`"),
   LIMIT_NEAR: warning(

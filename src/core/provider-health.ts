@@ -42,19 +42,21 @@ export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
   if (off) yield { code: "PITR_OFF", message: `no past instant can be reached (configured window: ${formatDuration(windowMs)})` };
   const lowered = loweredOf(facts);
   const isLowered = (kind: string): boolean => lowered.some(({ about }) => about === kind);
+  // Without backups at the provider, neither their schedule nor a missing one is a finding of its own.
+  const isBackupOff = drift.some(({ setting }) => CODES[setting] === "BACKUP_OFF") || lowered.some(({ code }) => code === "BACKUP_OFF");
   const found = new Set<string>();
   for (const { setting, message, blocked } of drift) {
     const code = CODES[setting] ?? "DRIFT";
     // Told once: as what was lowered, which says more than what the policy asks for.
     if ((off || isLowered("history")) && (code === "WINDOW_SHORT" || code === "PITR_OFF")) continue;
-    if (isLowered("retention") && setting === SCHEDULE) continue;
+    if ((isBackupOff || isLowered("retention")) && setting === SCHEDULE) continue;
     if (blocked === undefined) found.add(code);
     if (blocked !== undefined || code === "DRIFT")
       yield { code: "DRIFT", about: setting, message: blocked === undefined ? message : `${message}: ${blocked}` };
     else yield { code, message };
   }
   yield* lowered.filter(({ code }) => !found.has(code) && !(off && code === "PITR_OFF"));
-  yield* overdue(facts);
+  if (!isBackupOff) yield* overdue(facts);
   for (const name of facts.orphans ?? []) {
     yield { code: "ORPHANED_SCRATCH", message: `scratch ${name} is orphaned and costs money: run \`lifeboat jobs recover\`` };
   }

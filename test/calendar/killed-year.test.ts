@@ -57,8 +57,8 @@ function momentsOf(day: number): readonly string[] {
   return [...(day === FIRST ? nights.slice(-1) : nights), "04:05", ...(isSunday(day) ? ["06:05"] : [])];
 }
 
-/** More requests than the work of any moment makes: a number beyond the last one kills the idle service. */
-const REQUESTS = 100;
+/** About as many requests as the work of a moment makes. */
+const REQUESTS = 60;
 const watch = { signal: new AbortController().signal, progress: silentProgress };
 
 /** The clock of everything in the world, in the child by a file. */
@@ -136,12 +136,13 @@ async function beginYear(t: TestContext) {
         await sleep(250);
       }
     },
-    /** Kills the service at the nth request of its storage from now on, which is never answered, or idle when there are fewer. Whether a job ran. */
-    async killAt(service: Serving, n: number): Promise<boolean> {
+    /** Kills the service at the nth request of its storage after it began what is due. That request is never answered. Whether a job ran. */
+    async killAt(service: Serving, n: number, from: number): Promise<boolean> {
+      service.kill("SIGHUP"); // looks at the clock at once
+      if (await isDue()) await service.until(({ message }) => / begins$/.test(message), from);
       const before = seen();
       if (n > 1) faults.next({ times: n - 1, effect: { kind: "latency", ms: 0 } });
       faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "stall" } });
-      service.kill("SIGHUP"); // looks at the clock at once
       while (seen() - before < n) await sleep(5);
       service.kill("SIGKILL");
       const { signal } = await service.ended;
@@ -171,9 +172,10 @@ test("R24 R53 a year of the service, killed at a random moment of every day: eac
     const moments = momentsOf(day);
     const fatal = draw(moments.length);
     for (const [index, moment] of moments.entries()) {
+      const from = service.lines.length;
       await year.setTo(`${date}T${moment}:00Z`);
       if (index === fatal) {
-        if (await year.killAt(service, 1 + draw(REQUESTS))) during++;
+        if (await year.killAt(service, 1 + draw(REQUESTS), from)) during++;
         service = await beginServing(year.world);
       }
       service.kill("SIGHUP");

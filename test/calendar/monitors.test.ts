@@ -1,7 +1,14 @@
 // Every monitor: a planted cause opens its alert within one beat, its cure closes it, and no other alert appears.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { changesOf, tryPlant } from "../support/plants/plant.ts";
+import { type HealthCode, MONITORS } from "../../src/core/monitors.ts";
+import { ATLAS, beginAtAtlas } from "../support/plants/atlas.ts";
+import { ELSEWHERE } from "../support/plants/elsewhere.ts";
+import { ARCHIVED, LOG } from "../support/plants/log.ts";
+import { changesOf, tryPlants } from "../support/plants/plant.ts";
+import { PROVIDER } from "../support/plants/provider.ts";
 import { STORED } from "../support/plants/stored.ts";
 import { beginStored } from "../support/plants/stored-world.ts";
 
@@ -11,5 +18,27 @@ test("R36 what is wrong in the repository or with its jobs alerts by its cause a
   await stored.backup();
   await stored.drill();
   assert.deepEqual(changesOf(await stored.beat()), []);
-  for (const [code, plant] of Object.entries(STORED)) await tryPlant(stored, code, plant);
+  await tryPlants(stored, STORED);
+});
+
+test("R36 backup turned off at Atlas alerts within one beat, and so do drift and an orphaned cluster", async (t) => {
+  const at = await beginAtAtlas(t);
+  await at.beat();
+  await tryPlants(at, ATLAS);
+});
+
+test("R36 what is wrong in a log archive alerts by its cause alone, until its cure", async (t) => {
+  const stored = await beginStored(t, ARCHIVED);
+  await stored.backup();
+  for (let n = 0; n < 3; n++) await stored.archive();
+  await stored.drill();
+  assert.deepEqual(changesOf(await stored.beat()), []);
+  await tryPlants(stored, LOG);
+});
+
+test("R36 every monitor has a planted cause and a cure", () => {
+  const planted = { ...STORED, ...PROVIDER, ...ATLAS, ...LOG, ...ELSEWHERE } satisfies Record<HealthCode, unknown>;
+  assert.deepEqual(Object.keys(planted).sort(), Object.keys(MONITORS).sort());
+  for (const [code, file] of Object.entries(ELSEWHERE))
+    assert.ok(readFileSync(join(import.meta.dirname, "../..", file), "utf8").includes(code), `${file} plants no ${code}`);
 });

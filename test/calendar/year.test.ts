@@ -5,10 +5,9 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { LifeboatError } from "../../src/core/errors.ts";
-import type { Limit } from "../../src/core/limits.ts";
-import type { HealthCode } from "../../src/core/monitors.ts";
 import type { Verdict } from "../../src/core/verdict.ts";
 import type { Context, Source } from "../../src/operations/context.ts";
+import { acknowledge } from "../../src/operations/retention/acknowledge.ts";
 import { backup } from "../../src/operations/verbs/backup.ts";
 import { expire } from "../../src/operations/verbs/expire.ts";
 import { beat } from "../../src/operations/watch/beat.ts";
@@ -20,30 +19,20 @@ import { dateOf, dayOf, type Habit, isSunday, survivors } from "../support/alman
 import { DAY_MS, HOUR_MS, practise } from "../support/calendar.ts";
 import { cases } from "../support/every.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
+import { changesOf, type Plant, tryPlant } from "../support/plants/plant.ts";
+import { history, PROVIDER, type Troubles, WELL } from "../support/plants/provider.ts";
 import { type DrivenClock, drivenClock } from "../support/repository.ts";
 
 const FIRST = dayOf("2026-09-01");
-const DAY_S = 86_400;
 const daily: Habit = { on: () => true, name: (date) => `backup-${date}`, days: 7 };
 /** On the first day everything is due, for nothing is there yet. */
 const weekly: Habit = { on: (day) => isSunday(day) || day === FIRST, name: (date) => `weekly-${date}`, days: 28 };
-
-/** What is wrong with the world on a day. */
-interface Troubles {
-  unreachable: boolean;
-  notAsked: boolean;
-  limits: Limit[];
-  clockOffMs: number;
-  key: boolean;
-  repository: boolean;
-}
-const WELL: Troubles = { unreachable: false, notAsked: false, limits: [], clockOffMs: 0, key: false, repository: false };
 
 const begin = () => drivenClock("2026-09-01T00:05:00.000Z");
 
 async function beginYear(t: TestContext, neon: SandboxedNeon, clock: DrivenClock) {
   const { source: real, context: wired, watch, names } = await practise(t, "policy-d.yaml", { clock, neon: neon.sandbox });
-  const world = { ...WELL };
+  const world: Troubles = { ...WELL };
   let dying = Number.POSITIVE_INFINITY;
   const { storage } = wired.repository;
   const mortal = new Proxy(storage, {
@@ -88,7 +77,7 @@ async function beginYear(t: TestContext, neon: SandboxedNeon, clock: DrivenClock
     served.set(key, (served.get(key) ?? 0) + 1);
   };
   return {
-    ...{ clock, context, source, watch, names, world, served },
+    ...{ clock, context, source, watch, names, world, served, neon },
     /** Does what is due. */
     async work(): Promise<void> {
       const { work, failures } = await dueWork(context, source, watch);
@@ -107,13 +96,9 @@ async function beginYear(t: TestContext, neon: SandboxedNeon, clock: DrivenClock
         dying = Number.POSITIVE_INFINITY;
       }
     },
-    async told(): Promise<string[]> {
-      const { events } = await beat(context, [source], watch);
-      return events
-        .filter(({ type }) => type !== "reminder")
-        .map(({ type, alert }) => `${type} ${alert.code}`)
-        .sort();
-    },
+    beat: async () => (await beat(context, [source], watch)).events,
+    /** The next beat compares with what is set now. */
+    accept: () => acknowledge(context, source, "cheaper", watch),
     async drill(verdict: Verdict): Promise<void> {
       const at = clock.now().toISOString();
       const id = `drill${clock.now().getTime()}`;
@@ -131,43 +116,6 @@ async function beginYear(t: TestContext, neon: SandboxedNeon, clock: DrivenClock
 
 type Year = Awaited<ReturnType<typeof beginYear>>;
 
-interface Plant {
-  readonly code: HealthCode;
-  /** What is wrong as a consequence. */
-  readonly too?: readonly HealthCode[];
-  cause(year: Year, neon: SandboxedNeon): unknown;
-  cure(year: Year, neon: SandboxedNeon): unknown;
-}
-
-const history = (neon: SandboxedNeon, seconds: number) =>
-  neon.expect(200, "PATCH", "", { project: { history_retention_seconds: seconds } });
-const near = (name: string, unit: Limit["unit"]): Limit => ({ name, used: 81, max: 100, unit });
-const sets = (code: HealthCode, change: Partial<Troubles>): Plant => ({
-  code,
-  cause: ({ world }) => Object.assign(world, change),
-  cure: ({ world }) => Object.assign(world, WELL),
-});
-
-const PLANTS: readonly Plant[] = [
-  sets("SOURCE_UNREACHABLE", { unreachable: true }),
-  sets("PROVIDER_NOT_ASKED", { notAsked: true }),
-  sets("STORAGE_NEAR", { limits: [near("disk", "bytes")] }),
-  sets("CONNECTIONS_NEAR", { limits: [near("connections", "count")] }),
-  sets("LIMIT_NEAR", { limits: [near("branches", "count")] }),
-  sets("CLOCK_OFF", { clockOffMs: -60_000 }),
-  sets("KEY_MISSING", { key: true }),
-  sets("REPOSITORY_UNREACHABLE", { repository: true }),
-  { code: "RETENTION_LOWERED", cause: (_, neon) => history(neon, DAY_S), cure: (_, neon) => history(neon, 7 * DAY_S) },
-  {
-    code: "PITR_OFF",
-    too: ["EXPOSURE_ABOVE_RPO", "NEVER_VERIFIED"],
-    cause: (_, neon) => history(neon, 0),
-    cure: (_, neon) => history(neon, 7 * DAY_S),
-  },
-  { code: "DRILL_FAILED", cause: ({ drill }) => drill("fail"), cure: ({ drill }) => drill("pass") },
-  { code: "DRILL_INCONCLUSIVE", cause: ({ drill }) => drill("inconclusive"), cure: ({ drill }) => drill("pass") },
-];
-
 /** Each slot once, and what is there by calendar arithmetic. */
 async function assertServed({ served, names }: Year, day: number): Promise<void> {
   assert.ok(
@@ -181,9 +129,10 @@ test("R12 R24 R36 a year: each slot once, retention as the calendar says, each a
   const clock = begin();
   await using neon = await startFakeNeon({ plan: "launch", clock });
   const year = await beginYear(t, neon, clock);
-  await history(neon, 7 * DAY_S);
+  await history(neon, 7 * 86_400);
   await year.drill("pass");
-  const days = cases(365, 15);
+  const plants = Object.entries<Plant<Year>>(PROVIDER);
+  const days = cases(365, plants.length + 2);
   for (let day = FIRST; day < FIRST + days; day++) {
     const from = clock.now().getTime();
     await neon.sandbox.tick();
@@ -193,25 +142,10 @@ test("R12 R24 R36 a year: each slot once, retention as the calendar says, each a
     await year.work();
     await assertServed(year, day);
     if ((day - FIRST) % 30 === 29) await year.drill("pass");
-    const first = await year.told();
+    const first = changesOf(await year.beat());
     if (day > FIRST) assert.deepEqual(first, [], dateOf(day));
-    const plant = PLANTS[(day - FIRST - 1) % (PLANTS.length + 2)];
-    if (plant !== undefined) {
-      const codes = [plant.code, ...(plant.too ?? [])].sort();
-      await plant.cause(year, neon);
-      assert.deepEqual(
-        await year.told(),
-        codes.map((code) => `opened ${code}`),
-        dateOf(day),
-      );
-      clock.advance(HOUR_MS);
-      await plant.cure(year, neon);
-      assert.deepEqual(
-        await year.told(),
-        codes.map((code) => `closed ${code}`),
-        dateOf(day),
-      );
-    }
+    const planted = plants[(day - FIRST - 1) % (plants.length + 2)];
+    if (planted !== undefined) await tryPlant<Year>(year, ...planted);
     clock.advance(from + DAY_MS - clock.now().getTime());
   }
   assert.equal([...year.served.keys()].filter((key) => key.startsWith("backup")).length, days);
@@ -228,7 +162,7 @@ test("R24 R53 the same year with a process that dies every day: nothing is lost,
   const clock = begin();
   await using neon = await startFakeNeon({ plan: "launch", clock });
   const year = await beginYear(t, neon, clock);
-  await history(neon, 7 * DAY_S);
+  await history(neon, 7 * 86_400);
   await year.drill("pass");
   let deaths = 0;
   const days = cases(365, 12);
@@ -244,7 +178,7 @@ test("R24 R53 the same year with a process that dies every day: nothing is lost,
     assert.deepEqual(await year.names(), survivors([daily, weekly], FIRST, day), dateOf(day));
     assert.deepEqual((await listLeases(year.context.repository)).leases, [], dateOf(day));
     if ((day - FIRST) % 30 === 29) await year.drill("pass");
-    const told = await year.told();
+    const told = changesOf(await year.beat());
     if (day > FIRST) assert.deepEqual(told, [], dateOf(day));
     clock.advance(from + DAY_MS - clock.now().getTime());
   }

@@ -79,7 +79,7 @@ const ITEMS: readonly Item[] = [
     item: "size",
     question: "The size is within its limits",
     codes: ["STORAGE_NEAR"],
-    unknown: ["SOURCE_UNREACHABLE", "SOURCE_NOT_ASKED", "PROVIDER_NOT_ASKED"],
+    unknown: ["SOURCE_UNREACHABLE", "PROVIDER_NOT_ASKED"],
     answer({ status: { limits } }) {
       const known = limits.filter(({ unit, max }) => unit === "bytes" && max !== undefined && max > 0);
       if (known.length === 0) return unknown("neither the server nor the provider reports a limit; set `sizeLimit` of the source");

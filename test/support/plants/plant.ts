@@ -22,8 +22,8 @@ export const changesOf = (events: readonly AlertEvent[]): string[] =>
     .sort();
 
 /** Plants, looks twice, cures, looks: the alert opens once and closes, and no other one appears. */
-export async function tryPlant<World extends { beat(): Promise<readonly AlertEvent[]> }>(
-  world: World,
+export async function tryPlant<World>(
+  world: World & { beat(): Promise<readonly AlertEvent[]> },
   code: string,
   { too = [], cause, cure }: Plant<World>,
 ): Promise<void> {
@@ -41,4 +41,9 @@ export async function tryPlant<World extends { beat(): Promise<readonly AlertEve
     codes.map((one) => `closed ${one}`),
     `the cure of ${code}`,
   );
+}
+
+/** Tries each plant of a table. */
+export async function tryPlants<World>(world: World & { beat(): Promise<readonly AlertEvent[]> }, plants: Plants<World>): Promise<void> {
+  for (const [code, plant] of Object.entries(plants)) await tryPlant<World>(world, code, plant);
 }

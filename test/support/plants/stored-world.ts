@@ -1,12 +1,14 @@
 // A source with its backups in a directory, wired as each run of `tick` wires it, on a clock that can be put ahead.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Document } from "mongodb";
 import { compose } from "../../../src/compose.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { AlertEvent } from "../../../src/core/alerts.ts";
+import { archive } from "../../../src/operations/archive/archive.ts";
 import { backup } from "../../../src/operations/backup/backup.ts";
 import type { Context, Source, Watch } from "../../../src/operations/context.ts";
 import { drill } from "../../../src/operations/verbs/drill.ts";
@@ -14,7 +16,7 @@ import { beat } from "../../../src/operations/watch/beat.ts";
 import { silentProgress } from "../../../src/ports/progress.ts";
 import { systemClock } from "../../../src/system-clock.ts";
 import { beginMongoWorld, type MongoWorld } from "../mongo-world.ts";
-import { beginWorld } from "../program.ts";
+import { beginWorld, type World } from "../program.ts";
 import { onClock } from "../repository.ts";
 
 const watch: Watch = { signal: new AbortController().signal, progress: silentProgress };
@@ -25,22 +27,9 @@ async function server(t: TestContext, clock: () => Date): Promise<MongoWorld> {
   return world;
 }
 
-export async function beginStored(t: TestContext) {
-  let aheadMs = 0;
-  const now = (): Date => new Date(Date.now() + aheadMs);
-  const [mongo, scratch] = [await server(t, now), await server(t, now)];
-  const orders = mongo.db().collection<Document>("orders");
-  await orders.insertMany(Array.from({ length: 2000 }, (_, n) => ({ n, note: "x".repeat(200) })));
-  const world = await beginWorld(t, {
-    sources: {},
-    mongo: { shop: { url: mongo.url("shop"), scratch: scratch.url() } },
-    source: "objectives: { rpo: 1h }",
-    yaml: 'audit: { witnesses: { other: { url: "file://./witness" } } }\n',
-  });
-  const path = (...names: readonly string[]): string => join(world.repository, ...names);
-  const backups = path("sources/shop/backups");
-  /** Wires the program anew and runs it. */
-  async function on<T>(act: (context: Context & Watch, source: Source) => Promise<T>): Promise<T> {
+/** Wires the program anew, as each run of it does, and runs an operation. */
+export function wired(world: World, now: () => Date) {
+  return async <T>(act: (context: Context & Watch, source: Source) => Promise<T>): Promise<T> => {
     const config = loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
     const context = await compose(config, { clock: { ...systemClock, now }, lifeboat: "test", env: world.env });
     try {
@@ -51,7 +40,28 @@ export async function beginStored(t: TestContext) {
     } finally {
       await context.close();
     }
-  }
+  };
+}
+
+/** The changes of one beat of the service. */
+export const beatOn = (on: ReturnType<typeof wired>) => (): Promise<readonly AlertEvent[]> =>
+  on(async (context, source) => (await beat(context, [source], context, [])).events);
+
+export async function beginStored(t: TestContext, options: { readonly source?: string; readonly yaml?: string } = {}) {
+  let aheadMs = 0;
+  const now = (): Date => new Date(Date.now() + aheadMs);
+  const [mongo, scratch] = [await server(t, now), await server(t, now)];
+  const orders = mongo.db().collection<Document>("orders");
+  await orders.insertMany(Array.from({ length: 2000 }, (_, n) => ({ n, note: "x".repeat(200) })));
+  const world = await beginWorld(t, {
+    sources: {},
+    mongo: { shop: { url: mongo.url("shop"), scratch: scratch.url() } },
+    source: `objectives: { rpo: 1h }${options.source ?? ""}`,
+    yaml: `audit: { witnesses: { other: { url: "file://./witness" } } }\n${options.yaml ?? ""}`,
+  });
+  const path = (...names: readonly string[]): string => join(world.repository, ...names);
+  const backups = path("sources/shop/backups");
+  const on = wired(world, now);
   const kept = join(world.directory, "kept");
   const undo: (() => unknown)[] = [];
   return {
@@ -83,10 +93,21 @@ export async function beginStored(t: TestContext) {
       await orders.insertOne({ n: -1 });
       await on((context, source) => backup(context, source, { kind: "full" }, context));
     },
-    drill: () => on((context) => drill.run(context, { source: "shop" })),
-    async beat(): Promise<readonly AlertEvent[]> {
-      return on(async (context, source) => (await beat(context, [source], context, [])).events);
+    /** Receives the log until one segment more is stored. */
+    async archive(): Promise<void> {
+      const segments = (): number => globSync(path("sources/shop/log/*/*.zst.age")).length;
+      const before = segments();
+      const stop = new AbortController();
+      const running = on((context, source) => archive(context, source, { ...watch, signal: stop.signal }));
+      while (segments() === before) {
+        await orders.insertOne({ n: -2 });
+        await sleep(200);
+      }
+      stop.abort();
+      await running;
     },
+    drill: () => on((context) => drill.run(context, { source: "shop" })),
+    beat: beatOn(on),
   };
 }
 

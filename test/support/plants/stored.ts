@@ -64,7 +64,7 @@ const only = (pattern: string): string => {
   return found;
 };
 
-export const STORED: Plants<Stored> = {
+export const STORED = {
   JOB_ABANDONED: {
     too: ["LAST_BACKUP_FAILED"],
     async cause(stored) {
@@ -219,4 +219,4 @@ export const STORED: Plants<Stored> = {
     },
     cure: ({ on }) => on((context, source) => expire(context, source, context, { future: true })),
   },
-};
+} satisfies Plants<Stored>;
