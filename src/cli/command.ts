@@ -30,6 +30,8 @@ export type CliOptions = Readonly<Record<string, CliOption & { readonly type: Ty
 export type CliArguments = Readonly<Record<string, CliArgument & { readonly type: Type<any> }>>;
 
 export interface CommandCall<A extends CliArguments = CliArguments, O extends CliOptions = CliOptions> {
+  /** The command line as it was typed, for the job's journal. `secrets` are those of the configuration: they are redacted. */
+  commandLine(secrets: Iterable<string>): string;
   readonly args: Values<A>;
   readonly options: Values<O>;
   /** `--json` was given. */

@@ -1,6 +1,7 @@
 // One run of the command line: call, signals, result, failure, exit status.
 import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
+import { recordedCommand } from "../config/recorded-command.ts";
 import { chmodHint } from "../config/secret-file.ts";
 import { EXIT, LifeboatError } from "../core/errors.ts";
 import { type HintNames, withNames } from "../core/hints.ts";
@@ -108,7 +109,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       throw new LifeboatError("USAGE", `--job has no meaning beside ${parsed.command}, which runs no job`);
     const told = progress;
     const names = (): HintNames => namesOf(parsed, config);
-    const call = makeContext(parsed, around, progress, names, () => {
+    const call = makeContext(argv, parsed, around, progress, names, () => {
       if (config !== undefined) return config;
       config = loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
       if (config.exposed) noteTo(told.events, `${config.file} holds a secret and can be read by others: ${chmodHint(config.file)}`);
@@ -147,6 +148,7 @@ function namesOf(invocation: Invocation | undefined, config: Config | undefined)
 }
 
 function makeContext(
+  argv: readonly string[],
   invocation: Invocation,
   around: Surroundings,
   progress: ProgressPrinter,
@@ -155,6 +157,7 @@ function makeContext(
 ): CommandCall {
   const { globals } = invocation;
   return {
+    commandLine: (secrets) => recordedCommand(argv, secrets, around.env),
     args: invocation.args,
     options: invocation.options,
     json: globals.json,

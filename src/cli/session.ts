@@ -10,7 +10,7 @@ import { type Operation, type OperationContext, parseRequest, withJobId } from "
 import { readVersion } from "../version.ts";
 import type { CommandCall } from "./command.ts";
 
-type Call = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "events" | "emit" | "job">;
+type Call = Pick<CommandCall, "commandLine" | "config" | "clock" | "env" | "signal" | "events" | "emit" | "job">;
 
 /** Wires the configuration for `run`, and closes everything again at the end. `storedOnly`: no engine is loaded. `evenAway`: see `compose`. */
 export async function withContext<T>(
@@ -20,12 +20,14 @@ export async function withContext<T>(
   evenAway?: boolean,
 ): Promise<T> {
   const { clock, signal, env } = call;
-  const context = await compose(call.config(), { clock, lifeboat: readVersion(), env, signal, storedOnly, evenAway });
+  const config = call.config();
+  const context = await compose(config, { clock, lifeboat: readVersion(), env, signal, storedOnly, evenAway });
   const over = new AbortController();
   try {
     const progress = new JobProgress(call.events, clock);
+    const command = call.commandLine(config.secrets);
     const actor = { ...thisUser(), via: "command line" } as const;
-    return await Promise.race([run({ ...context, signal, progress, actor }), overdue(signal, over.signal)]);
+    return await Promise.race([run({ ...context, signal, progress, actor, command }), overdue(signal, over.signal)]);
   } finally {
     over.abort();
     await context.close();

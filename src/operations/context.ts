@@ -204,6 +204,8 @@ export interface Watch {
   readonly progress: Progress;
   /** Who asked. Absent: the user of this machine who runs the process. */
   readonly actor?: Actor | undefined;
+  /** The command line that asked, without secrets. Absent: another adapter did. */
+  readonly command?: string | undefined;
   /** What allows a change to production that takes approval. The gate of the operation makes it. */
   readonly permit?: Permit | undefined;
   /** Gives the id of the next job, once; undefined: the job makes its own. `withJobId` makes it. */

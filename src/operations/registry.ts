@@ -148,6 +148,10 @@ export const OPERATIONS = {
     summary: "List the newest jobs",
     load: async () => (await import("./verbs/jobs.ts")).jobs,
   },
+  "jobs show": {
+    summary: "Tell what jobs were asked, decided and did, in order of time",
+    load: async () => (await import("./verbs/jobs.ts")).showJobs,
+  },
   "jobs recover": {
     summary: "Clean up after jobs whose process died",
     load: async () => (await import("./verbs/jobs.ts")).recoverJobsOperation,

@@ -125,7 +125,7 @@ const pointShape = z.strictObject({
   storageClass: orNull(storageClass),
   tiers,
   hold: about(orNull(hold), "It does not expire until it is released."),
-  verifiedAt: about(orNull(instant), "When a verify or drill last passed."),
+  verifiedAt: about(orNull(instant), "When a verify, drill or restore last proved it."),
   damagedAt: about(orNull(instant), "When a verify or drill last found it damaged."),
   reason: about(orNull(z.string()), "Why it was made."),
   note: orNull(z.string()),

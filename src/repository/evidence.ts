@@ -2,12 +2,13 @@
 
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
+import type { Decision } from "../core/chronology.ts";
 import { isLifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Achieved, Objective } from "../core/objectives.ts";
 import { isInFuture } from "../core/restore-point.ts";
 import type { Check, Verdict } from "../core/verdict.ts";
-import { digest, format, id, instant, list, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
+import { decision, digest, format, id, instant, list, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import type { JobStep } from "./journal.ts";
 import { evidenceFolder, evidenceName } from "./layout.ts";
 import type { Repository } from "./repository.ts";
@@ -27,7 +28,11 @@ export interface Evidence {
   readonly target: string;
   /** How the data was reached, and what it was restored into; estimates are based on restores of the same kind. */
   readonly route?: { readonly kind: string; readonly into: string } | undefined;
+  /** What was asked for, without secrets. */
+  readonly command?: string | undefined;
   readonly steps: readonly JobStep[];
+  /** What the job decided, and why. */
+  readonly decisions?: readonly Decision[] | undefined;
   readonly checks: readonly Check[];
   readonly verdict: Verdict;
   readonly reasons: readonly string[];
@@ -55,7 +60,9 @@ export const evidenceSchema: Schema<Evidence> = z.looseObject({
   point: z.looseObject({ id: word, name: word, snapshotAt: instant }),
   target: prose,
   route: maybe(z.looseObject({ kind: word, into: word })),
+  command: maybe(prose),
   steps: list(step),
+  decisions: maybe(list(decision)),
   checks: list(
     z.looseObject({
       name: prose,

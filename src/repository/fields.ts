@@ -28,6 +28,7 @@ export const lsn = z.string().check(z.regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}
 export const facts = z.looseObject({ sizeBytes: count, sha256: digest });
 export const omission = z.looseObject({ kind: word, object: prose, reason: prose });
 export const step = z.looseObject({ name: word, startedAt: instant, ms: maybe(z.number()), sizeBytes: maybe(z.number()) });
+export const decision = z.looseObject({ at: instant, what: prose, why: maybe(prose) });
 export const hold = z.looseObject({ by: word, at: instant, reason: maybe(prose) });
 
 /** A record with any keys. `z.record` drops `__proto__`, which can be the name of a table. */

@@ -1,10 +1,12 @@
 // Job journals: each effect of a job is recorded before it happens, so that a crash leaves nothing unknown.
 import * as z from "zod/mini";
+import type { Decision } from "../core/chronology.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { timeOfId } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Resource } from "../ports/resource.ts";
 import type { Storage } from "../ports/storage.ts";
-import { format, id, instant, list, locator, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
+import { decision, format, id, instant, list, locator, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import { jobName } from "./layout.ts";
 import { type Owner, ownerSchema, thisOwner } from "./owner.ts";
 import type { Repository } from "./repository.ts";
@@ -35,9 +37,13 @@ export interface JobRecord {
   readonly startedAt: string;
   readonly owner: Owner;
   readonly lifeboat: string;
+  /** What was asked for: the command line without secrets, or which adapter was asked by whom. */
+  readonly command?: string | undefined;
   state: JobState;
   endedAt?: string | undefined;
   readonly steps: JobStep[];
+  /** What the job decided, and why. */
+  decisions?: Decision[] | undefined;
   readonly resources: DeclaredResource[];
   error?: { readonly code: string; readonly message: string } | undefined;
   /** The result of the job, such as a restore point's id or a verdict. */
@@ -52,9 +58,11 @@ export const jobSchema: Schema<JobRecord> = z.looseObject({
   startedAt: instant,
   owner: ownerSchema,
   lifeboat: word,
+  command: maybe(prose),
   state: z.enum(["running", "done", "failed"]),
   endedAt: maybe(instant),
   steps: list(step),
+  decisions: maybe(list(decision)),
   resources: list(
     z.looseObject({
       kind: word,
@@ -96,7 +104,7 @@ export class Journal {
   }
 
   /** Returns the name of a job's journal. A lease contains it before the journal exists. */
-  static prepare(repository: Repository, clock: Clock, job: { id: string; verb: string; source: string; lifeboat: string }): Journal {
+  static prepare(repository: Repository, clock: Clock, job: Pick<JobRecord, "id" | "verb" | "source" | "lifeboat" | "command">): Journal {
     const startedAt = clock.now();
     const record: JobRecord = {
       format: 1,
@@ -161,6 +169,12 @@ export class Journal {
     } finally {
       step.ms = Math.round(this.#clock.monotonicMs() - beganMs);
     }
+  }
+
+  /** Records a decision. It is stored with the next write: before the next step has effects. */
+  decide(what: string, why?: string): void {
+    this.record.decisions ??= [];
+    this.record.decisions.push({ at: this.#clock.now().toISOString(), what, ...(why !== undefined && { why }) });
   }
 
   /** Declares a resource before it is created. */
@@ -231,6 +245,25 @@ export async function* jobsSince(
     }
   }
 }
+
+/** Reads the journal of the job with this id, which a trusted key signed. Undefined: there is none. */
+export async function findJob(repository: Repository, id: string, signal?: AbortSignal): Promise<JobRecord | undefined> {
+  for (const name of journalNames(id)) {
+    const record = await readJob(repository, name, signal, () => {});
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}
+
+/** Clocks of the caller and of this machine may differ a little. */
+export const ID_AHEAD_MS = 1000;
+const DAY_MS = 86_400_000;
+
+/** Where the journal of a job can be: it is stored under the day on which the job began, and its id may have been made the day before. */
+export const journalNames = (id: string): ReadonlySet<string> => {
+  const madeAt = timeOfId(id).getTime();
+  return new Set([madeAt - ID_AHEAD_MS, madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
+};
 
 async function readJob(
   repository: Repository,

@@ -6,10 +6,11 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { partsOf, withDatabase } from "../../src/engines/postgres/connect/url.ts";
 import { beginCoolify, TOKEN } from "../support/cutover/peers.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
-import { beginWorld } from "../support/program.ts";
+import { beginWorld, editConfig } from "../support/program.ts";
 import { temporaryDirectory } from "../support/repository.ts";
 
 async function freePort(): Promise<number> {
@@ -47,6 +48,13 @@ async function beginApplication(t: TestContext) {
       return response.ok ? ((await response.json()) as { database: unknown }).database : await response.text();
     },
   };
+}
+
+/** The journal that was written last, as text. */
+function newestJournal(repository: string): string {
+  const names = readdirSync(join(repository, "jobs"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"));
+  const newest = names.toSorted().at(-1);
+  return newest === undefined ? "" : readFileSync(join(repository, "jobs", newest), "utf8");
 }
 
 const ORDERS = "create table public.orders (id int primary key); insert into orders values (1), (2)";
@@ -106,6 +114,16 @@ test("R43 an application that does not come up is pointed back, also when Lifebo
   assert.match((await run(0, "--to", good, "--yes", "shop")).stdout, /was right already/);
   assert.equal(coolify.deployed.length, 1, "nothing to change, nothing deployed");
 
+  // On demand: back, and forward again.
+  const back = (await run(2, "--back", "--plan", "--json")).json();
+  assert.match(back.refusals[0].message, new RegExp(`would be pointed at ${database} on `));
+  assert.equal((await run(0, "--back", "--yes", "shop", "--json")).json().verdict, "pass");
+  await reads(database);
+  await run(0, "--back", "--yes", "shop");
+  await reads(good);
+  assert.equal((await run(2, "--back", "--to", bad, "--json")).code, "USAGE");
+  coolify.deployed.length = 1;
+
   const failed = await run(1, "--to", bad, "--yes", "shop", "--json");
   assert.equal(failed.code, "UNHEALTHY");
   assert.match(failed.message ?? "", /health answered 500 for 1 s; DATABASE_URL at web is again what it was, and the application is up$/);
@@ -135,6 +153,28 @@ test("R43 an application that does not come up is pointed back, also when Lifebo
   const { recovered } = (await world.expect(0, "jobs", "recover", "--json")).json();
   assert.deepEqual(recovered[0].says, ["DATABASE_URL at web is again what it was, and the application is up"]);
   await reads(good);
+
+  // Killed while the health is awaited: the application runs with the new value already.
+  const deployments = coolify.deployed.length;
+  editConfig(world, (text) => text.replace("timeout: 1s", "timeout: 60s"));
+  const waiting = world.start("cutover", "shop", "--to", bad, "--yes", "shop");
+  let over = false;
+  const ended = waiting.ended.then((ran) => {
+    over = true;
+    return ran;
+  });
+  while (!over && !/"name": ?"health"/.test(newestJournal(world.repository))) await sleep(20);
+  waiting.kill("SIGKILL");
+  assert.equal((await ended).signal, "SIGKILL");
+  assert.equal(coolify.deployed.length, deployments + 1, "it was deployed");
+  const again = (await world.expect(0, "jobs", "recover", "--json")).json().recovered[0];
+  assert.deepEqual(again.says, ["DATABASE_URL at web is again what it was, and the application is up"]);
+  await reads(good);
+  const { events } = (await world.expect(0, "jobs", "show", again.job, "--json")).json();
+  assert.ok(
+    events.some(({ what }: { what: string }) => what === again.says[0]),
+    "its timeline says how it ended",
+  );
   await world.assertNothingLeft();
 
   const { password = "" } = partsOf(source);

@@ -89,6 +89,24 @@ for (const [where, begin] of Object.entries({ PostgreSQL: onPostgres, Neon: atNe
       String(result.altered),
     );
     assert.deepEqual(await digestOf(production), before);
+    // Both jobs as one timeline: what was asked, decided and done.
+    const shown = await world.expect(0, "jobs", "show", result.job, result.rollback.job, "--json");
+    const told = shown.json().events.map(({ kind, what }: { kind: string; what: string }) => `${kind}: ${what}`);
+    for (const part of [
+      /^asked: lifeboat .* guard shop --feature broken --rollback --json -- \/bin\/sh -c '/,
+      /^decided: the command ended with status 7$/,
+      /^decided: production is set back to pre-deploy-broken$/,
+      new RegExp(`^asked: for the guarded change, job ${result.job}$`),
+      /^decided: route to the restore point: .*pre-deploy-broken/,
+      /^decided: verdict: pass$/,
+      new RegExp(`^decided: verdict: rolled back by job ${result.rollback.job}: pass$`),
+    ])
+      assert.ok(
+        told.some((line: string) => part.test(line)),
+        `${part} is missing in\n${told.join("\n")}`,
+      );
+    const { password = "none" } = partsOf(production);
+    assert.ok(!shown.stdout.includes(password), "no password is told");
 
     // Killed while the command runs.
     const mark = join(world.directory, "half-way");

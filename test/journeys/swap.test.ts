@@ -31,8 +31,11 @@ test("R23 a restore in place runs between hooks, waits for health, and swaps bac
   });
   const hooks = (): string => (existsSync(log) ? readFileSync(log, "utf8").trim().replaceAll("\n", ", ") : "");
   const orders = async (): Promise<unknown> => (await query(production, "select count(*)::int as n from public.orders"))[0]?.n;
+  const evidence = ({ evidence: name }: { evidence: string }) => JSON.parse(readFileSync(join(world.repository, name), "utf8"));
   const inPlace = ["restore", "shop", "--in-place", "--yes", "shop", "--json"];
   await world.expect(0, "backup", "shop");
+  const provenAt = async (): Promise<unknown> => (await world.expect(0, "list", "shop", "--json")).json().points[0].verifiedAt;
+  assert.equal(await provenAt(), null);
   await query(production, "delete from public.orders where id > 4");
 
   const plan = (await world.expect(0, ...inPlace, "--plan")).json();
@@ -41,6 +44,7 @@ test("R23 a restore in place runs between hooks, waits for health, and swaps bac
   const done = (await world.expect(0, ...inPlace)).json();
   assert.deepEqual([await orders(), hooks()], [9, "a stop x, b start x"], "the environment of Lifeboat is not that of a hook");
   assert.match(done.kept.name, new RegExp(`^${database}_before_`));
+  assert.equal(await provenAt(), evidence(done).endedAt, "what was restored and compared is proven");
   await world.expect(0, "accept", done.job, "--yes", "shop");
 
   await query(production, "delete from public.orders where id > 6");

@@ -1,7 +1,7 @@
 // lifeboat cutover SOURCE --to NAME
 import { readSecretFile } from "../../config/secret-file.ts";
 import { listOf } from "../../core/option.ts";
-import { path, text } from "../../core/option-types.ts";
+import { flag, path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { cutover } from "../../operations/verbs/cutover.ts";
 import { approvalOptions, askApproval } from "../approval-options.ts";
@@ -21,13 +21,21 @@ export const cutoverCommand = defineCommand({
       help: "A database on the source's server, or a branch or cluster at its provider. User, password and parameters of the application's connection string stay.",
     },
     urlFile: { type: path, value: "FILE", help: "A file that holds the whole connection string instead, readable by its owner only." },
+    back: {
+      type: flag,
+      help: "Point the application where it was before the last cut-over. Its stored value is used, so this needs the identity.",
+    },
     only: { type: listOf(text), value: "A,B", help: "Only these cut-overs of the configuration. Default: all of the source." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     ...planOptions,
     ...approvalOptions,
   },
   json: true,
-  examples: ["lifeboat cutover shop --to shop_new --plan", "lifeboat cutover shop --to shop_new --yes shop"],
+  examples: [
+    "lifeboat cutover shop --to shop_new --plan",
+    "lifeboat cutover shop --to shop_new --yes shop",
+    "lifeboat cutover shop --back --yes shop",
+  ],
   run(call) {
     const { plan, urlFile, requestApproval, ...options } = call.options;
     const url = urlFile === undefined ? undefined : readSecretFile(urlFile);
@@ -47,6 +55,9 @@ export const cutoverCommand = defineCommand({
           ],
           paint,
         ),
+        ...(cutovers.some(({ changed }) => changed)
+          ? [paint.dim(`next: lifeboat cutover ${source} --back --yes ${source}   (to point it back)`)]
+          : []),
       ].join("\n"),
     );
   },

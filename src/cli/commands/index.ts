@@ -67,6 +67,7 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
     of("release", async () => (await import("./hold.ts")).releaseCommand),
     of("acknowledge", async () => (await import("./acknowledge.ts")).acknowledgeCommand),
     of("jobs", async () => (await import("./jobs.ts")).jobsCommand),
+    of("jobs show", async () => (await import("./jobs.ts")).jobsShow),
     of("jobs recover", async () => (await import("./jobs.ts")).jobsRecover),
   ],
   "Keys:": [

@@ -1,10 +1,13 @@
-// lifeboat jobs, lifeboat jobs recover
+// lifeboat jobs, lifeboat jobs show, lifeboat jobs recover
 import type * as z from "zod/mini";
+import { timeOfDay, tookInWords } from "../../core/chronology.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
+import { listOf } from "../../core/option.ts";
 import { flag, integer, text } from "../../core/option-types.ts";
-import { jobs, recoverJobsOperation } from "../../operations/verbs/jobs.ts";
+import { jobs, recoverJobsOperation, showJobs } from "../../operations/verbs/jobs.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
+import { renderNext } from "../render/restore.ts";
 import { renderTable } from "../render/table.ts";
 import { perform } from "../session.ts";
 
@@ -20,6 +23,16 @@ export const jobsCommand = defineCommand({
   json: true,
   examples: ["lifeboat jobs --source shop --failed"],
   run: (call) => perform(call, jobs, call.options, (result) => renderJobs(result, call.paint)),
+});
+
+export const jobsShow = defineCommand({
+  description:
+    "The timeline of a job, for the report of an incident: the command that was given, what was decided and why, each step with its time, and the verdict. Several jobs become one timeline. A job that Lifeboat began for another has an id of its own, which the other one names.",
+  arguments: { jobs: { type: listOf(text), required: true, help: "Ids of jobs, or the beginning of an id." } },
+  options: {},
+  json: true,
+  examples: ["lifeboat jobs show 1k3v9y2m0abcde"],
+  run: (call) => perform(call, showJobs, call.args, (result) => renderChronology(result, call.paint)),
 });
 
 export const jobsRecover = defineCommand({
@@ -48,6 +61,22 @@ function renderJobs({ jobs: found, flaws }: z.infer<typeof jobs.result>, paint: 
   ]);
   const columns = ["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title }));
   return [renderTable(columns, rows, { paint }), ...flaws].join("\n");
+}
+
+function renderChronology({ jobs: found, events, timeZone, next }: z.infer<typeof showJobs.result>, paint: Paint): string {
+  const several = found.length > 1;
+  const heads = found.map(({ id, verb, source, state, seconds, owner }) => {
+    const took = seconds === null ? "" : ` after ${formatDuration(seconds * 1000)}`;
+    return `${paint.bold(id)}  ${verb} of ${source}: ${state}${took}, by ${owner.user}@${owner.host}`;
+  });
+  const rows = events.map((event) => {
+    const { at, local, kind, what, why, source } = event;
+    const text = `${several ? `${source}: ` : ""}${kind === "asked" || kind === "ended" ? paint.bold(what) : what}`;
+    const took = tookInWords(event);
+    return [at, timeOfDay(local), took ?? "", why === null || why === "" ? text : `${text} (${why})`];
+  });
+  const columns = ["UTC", timeZone, "took", "event"].map((title) => ({ title }));
+  return [...heads, "", renderTable(columns, rows, { paint }), ...renderNext(next, paint)].join("\n");
 }
 
 function renderRecovered({ recovered, discarded, brought, orphans }: z.infer<typeof recoverJobsOperation.result>): string {

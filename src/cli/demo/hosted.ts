@@ -195,5 +195,5 @@ async function inContext<T>(
 ): Promise<T> {
   const { clock, signal } = call;
   const config = () => loadConfig({ file: `${cwd}/lifeboat.yaml`, env, cwd });
-  return withContext({ config, clock, env, signal, events }, (context) => run(context, signal));
+  return withContext({ commandLine: () => "lifeboat demo", config, clock, env, signal, events }, (context) => run(context, signal));
 }

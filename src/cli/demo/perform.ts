@@ -71,6 +71,7 @@ async function run(
   const stdout: Output = { write: print, isTerminal: stage.isTerminal, columns: stage.columns };
   const beganMs = call.clock.monotonicMs();
   const status = await definition.run({
+    commandLine: () => command,
     args: withDefaults(definition.arguments, given.args),
     options: withDefaults(definition.options, given.options),
     json: false,

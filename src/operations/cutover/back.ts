@@ -1,12 +1,14 @@
 // The way back of a cut-over: the former value is set again, and the application made to read it. The end of a failed cut-over takes it,
-// and so does the clean-up after one whose process died.
+// so does the clean-up after one whose process died, and `cutover --back` takes it on demand.
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { CutOverTarget } from "../../ports/cutover.ts";
 import { silentProgress } from "../../ports/progress.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";
+import { jobsSince } from "../../repository/journal.ts";
 import { seal } from "../../seal/seal.ts";
 import { unseal } from "../../seal/unseal.ts";
-import type { Context, Source } from "../context.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { makerOf } from "../jobs/maker.ts";
 import { awaitHealth, healthInWords } from "./health.ts";
 
 /** A change of one place, as the journal holds it. The former value is sealed, and only proofs tell which value is which. */
@@ -31,8 +33,8 @@ export async function changeResource(context: Context, maker: Maker, change: Cha
       before: proofOf(maker, target.name, former),
       after: proofOf(maker, target.name, value),
       deployed: String(deployed),
-      // The configuration holds it where the place does not reveal it.
-      ...(target.previous === undefined && { sealed: await sealed(context, former) }),
+      sealed: await sealed(context, former),
+      sealedAfter: await sealed(context, value),
     },
   };
 }
@@ -74,11 +76,62 @@ export async function undoCutOver(
   if (present !== undefined && present !== before && present !== after)
     throw new LifeboatError("CUTOVER_REFUSED", `${target.variable} at ${name} was changed since; it is left as it is`, { hint });
   if (present === before && deployed !== "true") return "absent";
-  const former = target.previous?.read() ?? (await opened(context, bytes));
+  const kept = target.previous?.read();
+  const former = kept !== undefined && proofOf(maker, name, kept) === before ? kept : await opened(context, bytes);
   if (proofOf(maker, name, former) !== before)
     throw new LifeboatError("CUTOVER_REFUSED", `the value to go back to at ${name} is not the one that was there`, { hint });
   say(await goBack(context, found, { target, former, deployed: deployed === "true" }, AbortSignal.timeout(BACK_MS)));
   return "removed";
+}
+
+/** What the last cut-over of the source did at one place. */
+export interface LastChange {
+  readonly target: CutOverTarget;
+  readonly before: string;
+  readonly after: string;
+  /** Whether the value is the one that the cut-over set, the one before it, or another. */
+  stateOf(value: string): "before" | "after" | "other";
+}
+
+/** How far back a cut-over is looked for. */
+const LOOK_BACK_MS = 400 * 86_400_000;
+
+/** Reads what the last successful cut-over of the source changed at these places. CUTOVER_UNKNOWN, CUTOVER_REFUSED, KEY_MISSING. */
+export async function lastCutOver(
+  context: Context,
+  source: Source,
+  targets: readonly CutOverTarget[],
+  { signal }: Pick<Watch, "signal">,
+): Promise<{ readonly job: string; readonly changes: readonly LastChange[] }> {
+  const { repository, clock } = context;
+  for await (const { id: job, verb, state, source: of, resources } of jobsSince(
+    repository,
+    new Date(clock.now().getTime() - LOOK_BACK_MS),
+    signal,
+  )) {
+    if (verb !== "cutover" || state !== "done" || of !== source.name) continue;
+    const maker = makerOf(() => repository, job);
+    const changes: LastChange[] = [];
+    for (const target of targets) {
+      const locator = resources.find(({ kind, locator: { name } }) => kind === "cut-over" && name === target.name)?.locator;
+      if (locator === undefined) continue;
+      const [before, after] = [await opened(context, locator.sealed ?? ""), await opened(context, locator.sealedAfter ?? "")];
+      if (proofOf(maker, target.name, before) !== locator.before || proofOf(maker, target.name, after) !== locator.after)
+        throw new LifeboatError("CUTOVER_REFUSED", `the values that job ${job} stored for ${target.name} are not those that it proved`, {
+          hint: `say where the application is pointed: \`lifeboat cutover ${source.name} --to NAME\``,
+        });
+      changes.push({
+        target,
+        before,
+        after,
+        stateOf: (value) => (value === before ? "before" : value === after ? "after" : "other"),
+      });
+    }
+    if (changes.length > 0) return { job, changes };
+  }
+  throw new LifeboatError("CUTOVER_UNKNOWN", `the journals hold no cut-over of ${source.name} that could be taken back`, {
+    hint: `say where the application is pointed: \`lifeboat cutover ${source.name} --to NAME\``,
+  });
 }
 
 const BACK_MS = 40 * 60_000;

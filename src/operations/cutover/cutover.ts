@@ -1,10 +1,8 @@
 // Cut-over: the application is pointed at another database of its source. The present value is read first; when the application does not
 // come up, it is pointed back.
-import { pointedAt } from "../../core/cutover-address.ts";
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
 import type { Verdict } from "../../core/verdict.ts";
-import type { Connection } from "../../ports/connection.ts";
 import type { CutOverTarget } from "../../ports/cutover.ts";
 import type { Resource } from "../../ports/resource.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -12,12 +10,15 @@ import { type Job, runJob } from "../jobs/job.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
 import { type Change, changeResource, goBackFrom } from "./back.ts";
 import { awaitHealth, healthInWords } from "./health.ts";
+import { backSteps, newSteps, type Step, targetsOf, type Wanted } from "./values.ts";
 
 export interface CutOverRequest {
   /** A database on the source's server, or a place at its provider. */
   readonly to?: string | undefined;
   /** The whole connection string instead. */
   readonly url?: string | undefined;
+  /** Where the application was pointed before the last cut-over, instead. */
+  readonly back?: boolean | undefined;
   /** Only these cut-overs of the configuration. Default: all of the source. */
   readonly only?: readonly string[] | undefined;
   /** The source's name, as confirmation. */
@@ -33,17 +34,7 @@ export interface CutOverDone {
   readonly message: string;
 }
 
-/** One place, its present value, and the one that it gets. Undefined: it has that already. */
-interface Step {
-  readonly target: CutOverTarget;
-  readonly former: string;
-  readonly value: string | undefined;
-}
-
-interface Prepared {
-  readonly label: string;
-  readonly steps: readonly Step[];
-  readonly refusals: readonly LifeboatError[];
+interface Prepared extends Wanted {
   readonly plan: Plan;
 }
 
@@ -78,94 +69,30 @@ export async function cutOver(context: Context, source: Source, request: CutOver
 
 async function prepare(context: Context, source: Source, request: CutOverRequest, watch: Watch): Promise<Prepared> {
   const targets = targetsOf(context, source, request.only);
-  const own = await source.provider.connection(watch);
-  const destination = await destinationOf(source, own, request, watch);
-  const refusals: LifeboatError[] = [];
-  const steps: Step[] = [];
-  for (const target of targets) {
-    const read = await (await target.cutOver()).read(watch);
-    const former = read.value ?? target.previous?.read();
-    if (former === undefined) {
-      refusals.push(
-        new LifeboatError("CUTOVER_REFUSED", `${target.name} does not reveal ${target.variable}, so nothing could be set back`, {
-          hint: `set cutover.${target.name}.previous to the present value, such as \${${target.variable}}`,
-        }),
-      );
-      continue;
-    }
-    const value = request.url ?? pointedAt(former, own.url, destination.url);
-    if (value === undefined) refusals.push(notOfSource(source, target, own));
-    else steps.push({ target, former, value: value === null || value === former ? undefined : value });
-  }
+  const {
+    label,
+    steps,
+    refusals: unsettable,
+  } = await (request.back === true ? backSteps : newSteps)(context, source, targets, request, watch);
+  const refusals = [...unsettable];
   const isChange = steps.some(({ value }) => value !== undefined);
   if (isChange && request.yes !== source.name) {
     const names = steps.map(({ target }) => target.name).join(", ");
-    const message = `the application of ${source.name} would be pointed at ${destination.label} (${names})`;
+    const message = `the application of ${source.name} would be pointed at ${label} (${names})`;
     refusals.push(
       new LifeboatError("CONFIRMATION_NEEDED", message, { hint: `repeat the command with --yes ${source.name} when you are sure` }),
     );
   }
-  const facts = { to: destination.label, targets: steps.map(({ target, value }) => ({ name: target.name, changes: value !== undefined })) };
+  const facts = { to: label, targets: steps.map(({ target, value }) => ({ name: target.name, changes: value !== undefined })) };
   const draft: Plan = {
     verb: "cutover",
     source: source.name,
-    steps: isChange ? planSteps(source, steps, destination.label) : [],
+    steps: isChange ? planSteps(source, steps, label) : [],
     refusals: refusals.map(({ code, message }) => ({ code, message })),
     facts,
   };
-  return {
-    label: destination.label,
-    steps,
-    refusals,
-    plan: withDigest(draft, { to: request.to ?? destination.label, only: request.only }),
-  };
+  return { label, steps, refusals, plan: withDigest(draft, { to: request.to ?? label, only: request.only, back: request.back }) };
 }
-
-function targetsOf({ cutOvers }: Context, source: Source, only: readonly string[] | undefined): CutOverTarget[] {
-  const own = [...(cutOvers?.values() ?? [])].filter((target) => target.source === source.name);
-  const unknown = only?.find((name) => !own.some((target) => target.name === name));
-  if (unknown !== undefined || own.length === 0) {
-    const known = own.map(({ name }) => name).join(", ") || "none";
-    throw new LifeboatError(
-      "CUTOVER_UNKNOWN",
-      `${source.name} has no cut-over${unknown === undefined ? "" : ` called ${unknown}`} (it has: ${known})`,
-    );
-  }
-  return only === undefined ? own : own.filter(({ name }) => only.includes(name));
-}
-
-/** RESTORE_TARGET_INVALID for a database that is not there or empty. */
-async function destinationOf(source: Source, own: Connection, { to, url }: CutOverRequest, watch: Watch): Promise<Connection> {
-  if ((to === undefined) === (url === undefined))
-    throw new LifeboatError("USAGE", "say where the application is pointed: the name of a database or place, or a connection string", {
-      hint: `add --to NAME, or --url-file FILE`,
-    });
-  const { engine } = source;
-  const connection = url !== undefined ? engine.resolveTarget(undefined, url).connection : await placeNamed(source, own, to ?? "", watch);
-  const { exists, occupants } = await engine.stateOf(engine.resolveTarget(undefined, connection.url), watch);
-  if (exists && occupants.length > 0) return connection;
-  throw new LifeboatError("RESTORE_TARGET_INVALID", `${connection.label} ${exists ? "holds nothing" : "does not exist"}`, {
-    hint: `give --to a database that holds the restored data of ${source.name}`,
-  });
-}
-
-async function placeNamed(source: Source, own: Connection, name: string, watch: Watch): Promise<Connection> {
-  const { engine, provider } = source;
-  if (source.managed !== true || provider.history === undefined) return engine.resolveTarget(own, name).connection;
-  const found = await provider.history.find(name, watch);
-  if (found === undefined || found.form === "snapshot")
-    throw new LifeboatError("BRANCH_UNKNOWN", `${source.name} has no ${provider.history.place} named ${name}`);
-  return found.production ? own : provider.history.connection(found.id, watch);
-}
-
-const notOfSource = (source: Source, target: CutOverTarget, own: Connection): LifeboatError =>
-  new LifeboatError(
-    "CUTOVER_REFUSED",
-    `${target.variable} at ${target.name} does not point at ${own.label}, the database of ${source.name}`,
-    {
-      hint: "correct the entry, or give the whole connection string with --url-file FILE",
-    },
-  );
 
 function planSteps({ health }: Source, steps: readonly Step[], label: string): PlanStep[] {
   const changed = steps.filter(({ value }) => value !== undefined);
@@ -225,6 +152,7 @@ async function change(
     for (const { target, former, value } of steps) {
       if (value === undefined) continue;
       const one = { target, source: source.name, former, value, deployed: false };
+      job.decide(`${target.variable} at ${target.name} will name ${label}`, "its present value is kept, sealed");
       await note(one);
       await job.assertAlive();
       await job.step(`set ${target.name}`, async () => (await target.cutOver()).set(value, work));
@@ -236,11 +164,14 @@ async function change(
     if (changes.length === 0) return { ...done, verdict: "pass", message: `the application reads ${label} already` };
     const seen = await job.step("health", () => requireHealth(context, source, job, watch));
     for (const one of changes) await settle(one);
+    job.decide(`verdict: ${seen.verdict}`, seen.message);
     return { ...done, ...seen };
   } catch (error) {
     if (job.signal.aborted || changes.length === 0) throw error;
     const first = asLifeboatError(error);
+    job.decide("the application is pointed back", first.message);
     const says = await job.step("go back", () => goBackFrom(context, source, changes, settle));
+    for (const sentence of says) job.decide(sentence);
     throw new LifeboatError(first.code, `${first.message}; ${says.join("; ")}`, {
       cause: first,
       hint: first.hint,

@@ -8,7 +8,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import type { Restored } from "../recovery/restore-request.ts";
 import { askAfterwards } from "./afterwards.ts";
-import { changesSince, type GuardPoint, releasePoint, rollBack, rollBackCommand, takePoint } from "./point.ts";
+import { changeInWords, changesSince, type GuardPoint, releasePoint, rollBack, rollBackCommand, takePoint } from "./point.ts";
 import { type GuardedCommand, rehearse, type Trial } from "./rehearse.ts";
 
 export interface GuardRequest {
@@ -102,13 +102,13 @@ class Guarding {
   /** Of the operations that it uses: each is a job of its own. */
   readonly #inner: Watch;
 
-  constructor(context: Context, source: Source, request: GuardRequest, programs: Programs, job: Job, { progress }: Watch) {
+  constructor(context: Context, source: Source, request: GuardRequest, programs: Programs, job: Job, { progress, actor }: Watch) {
     this.#context = context;
     this.#source = source;
     this.#request = request;
     this.#programs = programs;
     this.#job = job;
-    this.#inner = { signal: job.signal, progress: progress.fork?.() ?? progress };
+    this.#inner = { signal: job.signal, progress: progress.fork?.() ?? progress, actor, command: `for the guarded change, job ${job.id}` };
   }
 
   async run(interrupted: GuardRecord | undefined): Promise<Guarded> {
@@ -116,7 +116,9 @@ class Guarding {
     const common = { job: this.#job.id, feature, checks: [], reasons: [], changes: [] };
     if (interrupted !== undefined) return this.#continue(interrupted, common);
     const point = await this.#job.step("point", () => takePoint(this.#context, this.#source, feature, this.#inner));
+    this.#job.decide(`production can be set back to ${point.name} (${point.id})`, "it was taken and read before anything runs");
     const trial = await this.#rehearse(point);
+    if (trial !== undefined) this.#job.decide(`the trial on a copy ended with ${endInWords(trial.command)}`);
     if (trial !== undefined && trial.command.status !== 0) {
       const expiresAt = await releasePoint(this.#context, this.#source, point, this.#inner);
       const reasons = [`the trial ended with ${endInWords(trial.command)}; production was not touched`];
@@ -124,6 +126,7 @@ class Guarding {
     }
     await this.#write(point, "command");
     const command = await this.#runCommand();
+    this.#job.decide(`the command ended with ${endInWords(command)}`);
     const found = { ...common, point, command, trial };
     if (command.status !== 0) return this.#failed(found, [`the command ended with ${endInWords(command)}`]);
     await this.#write(point, "checks");
@@ -132,6 +135,7 @@ class Guarding {
 
   async #continue({ job: continued, point, stage }: GuardRecord, common: Common): Promise<Guarded> {
     const found = { ...common, point, continued };
+    this.#job.decide(`job ${continued} is continued`, stage === "checks" ? "its process ended before the checks" : INTERRUPTED[stage]);
     // Its children may have survived it.
     await this.#programs.endMarked(continued);
     if (stage === "checks" || this.#source.approval !== true) await this.#write(point, stage === "checks" ? "checks" : "rollback");
@@ -164,27 +168,35 @@ class Guarding {
     if (failed.length > 0) return this.#failed({ ...found, checks }, judge(failed).reasons);
     const expiresAt = await this.#job.step("release", () => releasePoint(this.#context, this.#source, found.point, this.#inner));
     await this.#write(found.point, "ended");
+    this.#job.decide("verdict: the change succeeded", `${found.point.name} is released`);
     return { ...found, checks, outcome: "succeeded", expiresAt };
   }
 
   /** The point stays on hold: a failed change keeps it. */
   async #failed(found: Found, reasons: readonly string[], decided = this.#request.rollback === true): Promise<Guarded> {
     const changes = await this.#job.step("compare", () => this.#changes(found.point));
+    for (const change of changes) this.#job.decide(`changed: ${change}`);
     if (!decided) {
+      this.#job.decide("verdict: the change failed, and production is left as it is", reasons.join("; "));
       await this.#write(found.point, "failed");
       return { ...found, reasons, changes, outcome: "failed", by: rollBackCommand(this.#source, found.point) };
     }
+    this.#job.decide(`production is set back to ${found.point.name}`, reasons.join("; "));
     await this.#write(found.point, "rollback");
     const { evidence, kept } = await this.#job.step("roll back", () => rollBack(this.#context, this.#source, found.point, this.#inner));
     await this.#write(found.point, "ended");
     const rollback = { job: evidence.id, verdict: evidence.verdict, kept };
+    this.#job.decide(
+      `verdict: rolled back by job ${evidence.id}: ${evidence.verdict}`,
+      kept && `the failed change is kept as ${kept.name}`,
+    );
     if (evidence.verdict !== "fail") return { ...found, reasons, changes, rollback, outcome: "rolled back" };
     return { ...found, reasons: [...reasons, ...evidence.reasons], changes, rollback, outcome: "failed" };
   }
 
   async #changes(point: GuardPoint): Promise<readonly string[]> {
     try {
-      return (await changesSince(this.#context, this.#source, point, this.#inner)).map(({ name, message }) => `${name}: ${message}`);
+      return (await changesSince(this.#context, this.#source, point, this.#inner)).map(changeInWords);
     } catch (error) {
       this.#job.signal.throwIfAborted();
       return [`what changed could not be read: ${asLifeboatError(error).message}`];

@@ -41,6 +41,13 @@ export async function changesSince(context: Context, source: Source, point: Guar
   return source.engine.compare(expected, actual, {}).filter(({ outcome }) => outcome !== "pass");
 }
 
+/** One sentence: `rows of public.users: 5 rows before, 2 rows now`. */
+export function changeInWords({ name, message, expected, actual }: Check): string {
+  const isCount = (text: string | undefined): boolean => text !== undefined && /^\d+ /.test(text);
+  if (isCount(expected) || isCount(actual)) return `${name}: ${expected ?? "not there"} before, ${actual ?? "not there"} now`;
+  return `${name}: ${message}`;
+}
+
 async function fingerprintOf(context: Context, source: Source, { id }: GuardPoint, { signal }: Watch): Promise<Fingerprint> {
   const found = await findAnyPoint(context, id, source.name);
   const key = await context.openKey();

@@ -6,7 +6,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { resolve } from "../recovery/resolve.ts";
 import { withRestoredCopy } from "../recovery/restored-copy.ts";
-import type { GuardPoint } from "./point.ts";
+import { changeInWords, type GuardPoint } from "./point.ts";
 
 export interface GuardedCommand extends Pick<ProgramEnd, "status" | "signal"> {
   readonly ms: number;
@@ -61,7 +61,7 @@ export async function rehearse(
     const changes = source.engine.compare(before, after, {}).filter(({ outcome }) => outcome !== "pass");
     return {
       command: { status: ended.status, signal: ended.signal, ms },
-      changes: changes.map(({ name, message }) => `${name}: ${message}`),
+      changes: changes.map(changeInWords),
       locks: seen,
     };
   });

@@ -2,8 +2,7 @@
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, isId, makeId, timeOfId } from "../../core/ids.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
-import type { JobRecord } from "../../repository/journal.ts";
-import { jobName } from "../../repository/layout.ts";
+import { ID_AHEAD_MS, type JobRecord, journalNames } from "../../repository/journal.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context, Watch } from "../context.ts";
 import { placesOf } from "./holders.ts";
@@ -20,6 +19,8 @@ export interface Job {
   readonly signal: AbortSignal;
   /** One named, timed step. `totalBytes` lets the progress show time left; `sizeBytes` is recorded, for estimates. Default: `totalBytes`. */
   step<T>(name: string, run: () => Promise<T>, options?: { readonly totalBytes?: number; readonly sizeBytes?: number }): Promise<T>;
+  /** Records what was decided, and why, for the chronology of the job. It is stored before the next step has effects. */
+  decide(what: string, why?: string): void;
   /** The step that removes what was made for the job: it runs even when the job was told to stop. */
   cleanUp(run: () => Promise<void>): Promise<void>;
   /** Before a thing that must not be left behind is made. */
@@ -61,7 +62,7 @@ export async function runJob<T>(
   await tidy(context, watch, order.aside ? URGENT_MS : undefined);
   const { clock } = context;
   const id = given ?? makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
-  const records = await JobRecords.open(context, order, id, watch.progress).catch((error: unknown) => {
+  const records = await JobRecords.open(context, order, id, watch).catch((error: unknown) => {
     // The lease is held by the job of the same id, which another caller began.
     if (given !== undefined && isLifeboatError(error, "LEASE_HELD") && error.details.job === given) throw jobExists(given);
     throw error;
@@ -84,6 +85,7 @@ export async function runJob<T>(
       watch.progress.step(name, options);
       return journal.step(name, act, options?.sizeBytes ?? options?.totalBytes);
     },
+    decide: (what, why) => journal.decide(what, why),
     cleanUp: (run) => journal.step("clean up", run),
     declare: (resource) => journal.declare(resource),
     withdraw: (resource) => journal.withdraw(resource),
@@ -179,8 +181,6 @@ async function closeFailed(context: Context, records: JobRecords, error: unknown
 }
 
 const DAY_MS = 86_400_000;
-/** Clocks of the caller and of this machine may differ a little. */
-const AHEAD_MS = 1000;
 
 export const jobExists = (id: string): LifeboatError =>
   new LifeboatError("JOB_EXISTS", `a job with the id ${id} exists already`, { details: { job: id } });
@@ -193,14 +193,12 @@ async function refuseGivenId(context: Context, id: string): Promise<void> {
   const now = context.clock.now().getTime();
   if (!isId(id)) throw new LifeboatError("USAGE", `"${id}" is not the id of a job`, { hint: HINT });
   const madeAt = timeOfId(id).getTime();
-  if (madeAt < now - DAY_MS || madeAt > now + AHEAD_MS)
+  if (madeAt < now - DAY_MS || madeAt > now + ID_AHEAD_MS)
     throw new LifeboatError("USAGE", `the id ${id} was made at ${new Date(madeAt).toISOString()}, not in the last 24 hours`, {
       hint: HINT,
     });
-  // A journal is stored under the day on which its job began.
-  const names = new Set([madeAt - AHEAD_MS, madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
   for (const { storage } of await placesOf(context)) {
-    for (const name of names) if ((await storage.head(name)) !== undefined) throw jobExists(id);
+    for (const name of journalNames(id)) if ((await storage.head(name)) !== undefined) throw jobExists(id);
   }
 }
 

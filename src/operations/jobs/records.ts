@@ -7,7 +7,7 @@ import { isRefusal } from "../../ports/storage.ts";
 import { Journal } from "../../repository/journal.ts";
 import { acquireLease, type Lease } from "../../repository/leases.ts";
 import type { Repository } from "../../repository/repository.ts";
-import type { Context } from "../context.ts";
+import type { Context, Watch } from "../context.ts";
 import { makerOf } from "./maker.ts";
 
 /** What a caller asks of a job. */
@@ -36,6 +36,12 @@ export interface FiledAside {
 /** The storage refuses, or this machine has nothing to sign with: the repository cannot be written from here. */
 export const isUnwritable = (error: unknown): error is LifeboatError => isRefusal(error) || isLifeboatError(error, "KEY_MISSING");
 
+type Asked = Pick<Watch, "progress" | "command" | "actor">;
+
+/** Who asked another adapter than the command line. Undefined: another job did. */
+const askedBy = (verb: string, actor: Watch["actor"]): string | undefined =>
+  actor === undefined ? undefined : `${verb}, asked for by ${actor.name} (${actor.via})`;
+
 export class JobRecords {
   readonly journal: Journal;
   /** Marks the job's resources, with the key that signs where its records are. */
@@ -49,7 +55,7 @@ export class JobRecords {
   #place: Repository;
   #aside: FiledAside | undefined;
 
-  private constructor(context: Context, order: JobOrder, id: string, progress: Progress) {
+  private constructor(context: Context, order: JobOrder, id: string, { progress, command, actor }: Asked) {
     const { repository, clock, lifeboat } = context;
     const { verb, source } = order;
     this.#context = context;
@@ -58,13 +64,13 @@ export class JobRecords {
     this.#place = repository;
     this.maker = makerOf(() => this.#place, id, { unended: true });
     this.#leaseName = order.exclusive ? `${verb}-${source}` : `${verb}-${source}-${id}`;
-    this.journal = Journal.prepare(repository, clock, { id, verb, source, lifeboat });
+    this.journal = Journal.prepare(repository, clock, { id, verb, source, lifeboat, command: command ?? askedBy(verb, actor) });
     if (order.aside) this.journal.elsewhere = (refusal) => this.#moveAside(refusal);
   }
 
   /** Takes the job's lease. LEASE_HELD, and what the storage throws. */
-  static async open(context: Context, order: JobOrder, id: string, progress: Progress): Promise<JobRecords> {
-    const records = new JobRecords(context, order, id, progress);
+  static async open(context: Context, order: JobOrder, id: string, asked: Asked): Promise<JobRecords> {
+    const records = new JobRecords(context, order, id, asked);
     try {
       await records.#acquire(context.repository);
     } catch (error) {

@@ -137,6 +137,7 @@ async function close(context: Context, place: Repository, journal: Journal): Pro
   if (undoing.left.length > 0 && !isOwn) return undoing;
   if (!isOwn) for (const resource of journal.open()) await journal.withdraw(resource);
   const rest = undoing.left.length === 0 ? "what it left was removed" : "some of what it left is still there";
+  for (const sentence of undoing.says) journal.decide(sentence, "the process of the job had ended");
   if (state === "running") await journal.end({ error: new LifeboatError("CANCELLED", `its process ended before it did; ${rest}`) });
   if (undoing.left.length === 0) memory.jobEnded(id);
   return undoing;

@@ -1,4 +1,5 @@
-// The end of every drill and restore: objectives judged, the verdict from the checks, the estimate compared, the evidence filed.
+// The end of every drill and restore: objectives judged, the verdict from the checks, the estimate compared, the evidence filed, the
+// restore point marked.
 import type { DrillPlan } from "../../core/drill-schedule.ts";
 import { type EstimateResult, judgeEstimate } from "../../core/estimate.ts";
 import { microsOf } from "../../core/micros.ts";
@@ -8,10 +9,12 @@ import type { Plan } from "../../core/plan.ts";
 import { type Asked, askedOf, type RecoveryTarget, type Understood, understood } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
+import { mark } from "../../repository/marks.ts";
 import { thisOwner } from "../../repository/owner.ts";
+import { changeSnapshotRecord } from "../../repository/snapshots.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
-import type { FiledAside } from "../jobs/records.ts";
+import { type FiledAside, ignoreUnwritable } from "../jobs/records.ts";
 import { originOf } from "../points/points.ts";
 import type { Destination } from "./plan.ts";
 import { renderReport } from "./report.ts";
@@ -35,6 +38,8 @@ export interface Conclusion {
   readonly failed?: boolean | undefined;
   /** The drill of the configuration that this one was done for. */
   readonly schedule?: DrillPlan | undefined;
+  /** All data of the restore point was restored, so the finding holds for the point: it is marked as proven or damaged. */
+  readonly whole?: boolean | undefined;
 }
 
 export interface Finding extends Filed {
@@ -82,7 +87,9 @@ export async function conclude(context: Context, source: Source, conclusion: Con
     point,
     target,
     route: { kind: reached.kind, into },
+    command: job.record.command,
     steps: structuredClone(job.record.steps),
+    decisions: structuredClone(job.record.decisions),
     checks,
     verdict,
     reasons,
@@ -93,16 +100,46 @@ export async function conclude(context: Context, source: Source, conclusion: Con
       plan: { name: schedule.name, run: renderName(schedule.pattern ?? NAME_PATTERNS.drill, { at: new Date(job.record.startedAt) }) },
     }),
   };
-  return job.file(async (place, aside) => {
+  const finding = await job.file(async (place, aside) => {
     const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };
     const present = presentOf(context);
     const isKnown = isSoundCopy(conclusion.checks) && !(asked.kind === "lsn" && point.id === "history");
     return {
-      ...(await fileEvidence(place, told, renderReport(told))),
+      ...(await fileEvidence(place, told, renderReport(told, present))),
       aside,
       to: askedOf(asked, present),
       holds: isKnown ? understood(microsOf(new Date(point.snapshotAt)), present) : undefined,
       estimate: failed ? undefined : judgeEstimate(estimated?.seconds ?? null, rtoSeconds),
     };
   });
+  job.decide(`verdict: ${verdict}`, reasons.join("; "));
+  if (conclusion.whole) await remember(context, source, reached, job, finding.evidence);
+  return finding;
+}
+
+/**
+ * Marks the restore point by what was found. `latest` passes a damaged point over, so that needs damaged bytes, or rows that differ
+ * although everything could be loaded. A server that lacks an extension, a definition that reads differently or an unmet objective say
+ * nothing against the bytes.
+ */
+async function remember(context: Context, source: Source, reached: Route, job: Job, evidence: Evidence): Promise<void> {
+  const at = new Date(evidence.endedAt);
+  const found = evidence.checks.filter(({ kind }) => kind !== "objective");
+  const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
+  // Only a comparison proves a point: that it can be read proves nothing of its data.
+  const proven = judge(found).verdict === "pass";
+  if (reached.kind === "provider") {
+    const { entry } = reached.target;
+    const change = failed("data") ? { damagedAt: evidence.endedAt } : proven ? { verifiedAt: evidence.endedAt } : undefined;
+    if (entry?.record === undefined || change === undefined) return;
+    await changeSnapshotRecord(context.repository, entry.source, entry.point.id, change).catch(ignoreUnwritable);
+    return;
+  }
+  const { id } = reached.kind === "cluster" ? reached.replay.base.point : reached.copy.entry.point;
+  // WAL is replayed only onto what was as it had been backed up: a later failure is the log's, and is recorded there.
+  const replaying = evidence.steps.some(({ name }) => name === "replay");
+  if (replaying && found.some(({ outcome }) => outcome === "fail")) return;
+  const damaged = failed("integrity") || (failed("data") && !failed("schema"));
+  if (damaged) await job.file((place) => mark(place, source.name, id, { damagedAt: at }));
+  else if (proven) await job.file((place) => mark(place, source.name, id, { verifiedAt: at }));
 }

@@ -35,6 +35,7 @@ export async function prepareDatabase(
   const { place } = state;
   return {
     into: "database",
+    partial: tables !== undefined || dataOnly === true,
     request: {
       into: into.includes("://") ? place.connection.label : into,
       tables,

@@ -44,6 +44,8 @@ export interface Made extends Extras {
 export interface ReadyRestore {
   readonly into: Destination;
   readonly request: Readonly<Record<string, unknown>>;
+  /** Only chosen tables, or rows alone: what is found says nothing of the whole restore point. */
+  readonly partial?: boolean | undefined;
   readonly parts: readonly PlanPart[];
   /** Why it would not be done, the weightiest first. */
   readonly refusals: readonly LifeboatError[];

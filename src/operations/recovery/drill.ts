@@ -5,17 +5,15 @@ import type { Plan } from "../../core/plan.ts";
 import { type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import type { Check } from "../../core/verdict.ts";
 import { wordsOf } from "../../core/words.ts";
-import { mark } from "../../repository/marks.ts";
-import { changeSnapshotRecord } from "../../repository/snapshots.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
-import { ignoreUnwritable, type JobOrder } from "../jobs/records.ts";
+import type { JobOrder } from "../jobs/records.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { historyControl } from "../points/look.ts";
 import { conclude, type Finding, measuredSeconds, READING_SOURCE } from "./conclude.ts";
 import { completePlan, routeParts } from "./plan.ts";
 import type { ProviderTarget } from "./provider.ts";
-import { evidencePoint, jobPoint, notReached, type Resolved, type Route, resolve } from "./resolve.ts";
+import { evidencePoint, jobPoint, notReached, type Resolved, type Route, recordRoute, resolve } from "./resolve.ts";
 import { withRestoredCopy } from "./restored-copy.ts";
 
 export type { Finding } from "./conclude.ts";
@@ -92,8 +90,9 @@ export async function drill(
     { verb: "drill", source: source.name, exclusive: schedule !== undefined, point: jobPoint(resolved.route), aside: true, confirm },
     watch,
     async (job) => {
+      recordRoute(job, resolved, "scratch");
       const route = await measuredAtSource(source, resolved.route, job, watch);
-      const common = { verb: "drill", job, asked: to, into: "scratch", estimated, schedule } as const;
+      const common = { verb: "drill", job, asked: to, into: "scratch", estimated, schedule, whole: true } as const;
       const proven = await withRestoredCopy(context, source, route, job, watch, true, async (copy) => ({
         ...copy,
         rtoSeconds: measuredSeconds(job),
@@ -101,16 +100,14 @@ export async function drill(
         if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
           const target = route.kind === "provider" ? `scratch ${historyControl(source).place}` : "scratch";
           const broken = { ...common, reached: notReached(route), checks: [brokenBy(error)], target, failed: true };
-          await remember(context, source, route, job, await conclude(context, source, broken));
+          await conclude(context, source, broken);
         }
         throw error;
       });
       const { reached, checks, place: target, rtoSeconds } = proven;
       const remarks = proven.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
       // Evidence of a proof is filed once: no failure after it replaces it.
-      const finding = await conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks });
-      await remember(context, source, route, job, finding);
-      return finding;
+      return conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks });
     },
     ({ evidence }) => ({ verdict: evidence.verdict, point: evidencePoint(resolved.route).id }),
   );
@@ -157,31 +154,3 @@ const brokenBy = ({ code, message }: LifeboatError): Check => ({
   outcome: DAMAGE.has(code) || FAILED.has(code) ? "fail" : "inconclusive",
   message: `${code}: ${message}`,
 });
-
-/**
- * Marks the point by what the drill found. `latest` passes a damaged point over, so it needs damaged bytes, or rows that differ although
- * everything could be loaded. A scratch server that lacks an extension, a definition that reads differently or an unmet objective say
- * nothing against the bytes.
- */
-async function remember(context: Context, source: Source, route: Route, job: Job, { evidence }: Finding): Promise<void> {
-  const at = new Date(evidence.endedAt);
-  const found = evidence.checks.filter(({ kind }) => kind !== "objective");
-  const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
-  const proven = found.every(({ outcome }) => outcome === "pass");
-  if (route.kind === "provider") {
-    // Only a comparison proves a snapshot: that it can be read proves nothing of it.
-    const { entry } = route.target;
-    const compared = found.some(({ kind }) => kind === "data");
-    const change = failed("data") ? { damagedAt: evidence.endedAt } : proven && compared ? { verifiedAt: evidence.endedAt } : undefined;
-    if (entry?.record === undefined || change === undefined) return;
-    await changeSnapshotRecord(context.repository, entry.source, entry.point.id, change).catch(ignoreUnwritable);
-    return;
-  }
-  const { id } = route.kind === "cluster" ? route.replay.base.point : route.copy.entry.point;
-  // Log is replayed only onto what was as it had been backed up: what is wrong from then on is the log's, and is remembered there.
-  const replaying = evidence.steps.some(({ name }) => name === "replay");
-  if (replaying && found.some(({ outcome }) => outcome === "fail")) return;
-  const damaged = failed("integrity") || (failed("data") && !failed("schema"));
-  if (damaged) await job.file((place) => mark(place, source.name, id, { damagedAt: at }));
-  else if (proven) await job.file((place) => mark(place, source.name, id, { verifiedAt: at }));
-}

@@ -70,6 +70,8 @@ export async function find(context: Context, source: Source, request: FindReques
       removing(
         async () => past.end?.(),
         async () => {
+          const { good, bad } = request;
+          job.decide(`search from ${targetInWords(good)} to ${targetInWords(bad)} by ${past.by}`);
           const looks = new Map<number, Look>();
           const searching = search(searchOf(past));
           let next = searching.next();
@@ -78,7 +80,10 @@ export async function find(context: Context, source: Source, request: FindReques
             for (const { place, look } of await lookAt(source, past, places, request, job, watch)) looks.set(place, look);
             next = searching.next(places.map((place) => looks.get(place)?.holds === true));
           }
-          return concluded(context, past, next.value, looks, job);
+          const found = concluded(context, past, next.value, looks, job);
+          const why = found.exact ? undefined : "not exact: the check changed more than once, or no nearer instant can be looked at";
+          job.decide(`the check held last at ${found.lastTrue.at}, and was broken at ${found.firstFalse.at}`, why);
+          return found;
         },
       ),
     ({ lastTrue, firstFalse }) => ({ lastTrue: lastTrue.at, firstFalse: firstFalse.at }),
@@ -140,6 +145,7 @@ async function lookAt(source: Source, past: Past, places: readonly number[], req
       if (answer.holds === undefined && place > 0) answer = (await past.lookAlone?.(place, asking, job)) ?? answer;
       const { holds, message } = answer;
       if (holds === undefined) throw new LifeboatError("QUERY_REFUSED", `the check has no answer at ${at}: ${message}`);
+      job.decide(`${at}: the check ${holds ? "held" : "did not hold"}`, message);
       watch.progress.note(`${at}: ${holds ? "held" : "did not hold"} (${message})`);
       return { place, look: { at, holds, message } };
     },

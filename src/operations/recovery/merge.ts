@@ -13,7 +13,7 @@ import { type Job, runJob } from "../jobs/job.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { conclude } from "./conclude.ts";
 import { judged, planOfMerge } from "./merge-plan.ts";
-import { evidencePoint, jobPoint, type Resolved, type Route, resolve } from "./resolve.ts";
+import { evidencePoint, jobPoint, type Resolved, type Route, recordRoute, resolve } from "./resolve.ts";
 import type { Merged, MergeRequest, Restored, RestoreRequest } from "./restore-request.ts";
 import { withRestoredCopy } from "./restored-copy.ts";
 import { fileUndo, undoFacts } from "./undo-record.ts";
@@ -59,8 +59,9 @@ export async function mergeInto(context: Context, source: Source, request: Resto
     context,
     { verb: "restore", source: source.name, point: jobPoint(resolved.route), aside: true },
     watch,
-    (job) =>
-      withMerging(context, source, request, resolved, job, watch, true, async ({ merging, live, copyChecks, reached }) => {
+    (job) => {
+      recordRoute(job, resolved, `rows of ${request.tables?.join(", ")} in the live database`);
+      return withMerging(context, source, request, resolved, job, watch, true, async ({ merging, live, copyChecks, reached }) => {
         const { findings } = merging;
         const refusals = await judged(source, request, resolved, findings, live, job);
         const plan = await planOfMerge(context, source, request, resolved, findings, live, watch, refusals);
@@ -84,7 +85,8 @@ export async function mergeInto(context: Context, source: Source, request: Resto
           estimated: plan.estimate,
         });
         return { ...finding, merged, undo, tables: findings.tables.map(({ table }) => table), warnings: [] };
-      }),
+      });
+    },
     ({ evidence, merged = [], undo }) => ({
       verdict: evidence.verdict,
       point: evidencePoint(resolved.route).id,
@@ -152,6 +154,7 @@ export async function applied(
   watch: Watch,
 ): Promise<Merged> {
   let undo: UndoRecord | undefined;
+  for (const remark of merging.findings.remarks) job.decide(remark);
   const merged = await job.step("merge", () =>
     merging.apply({
       overwriteChanged,
@@ -164,6 +167,10 @@ export async function applied(
       },
     }),
   );
+  for (const { table, inserted, updated, deleted, changedSince } of merged) {
+    const left = changedSince === 0 ? undefined : `${changedSince} left alone, changed since they were compared`;
+    job.decide(`${table}: ${inserted} inserted, ${updated} updated, ${deleted} deleted`, left);
+  }
   return { merged, undo };
 }
 

@@ -36,6 +36,7 @@ export async function prepareTables(
   if (replace && yes !== source.name) refusals.push(confirmation(source, lost));
   return {
     into: "tables",
+    partial: true,
     request: { tables, replace },
     parts: [partOf(target, names, replace ? undefined : tables.map((name) => name + suffix).join(", "))],
     refusals,

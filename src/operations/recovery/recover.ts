@@ -60,7 +60,8 @@ export async function recoverAll(context: Context, request: RecoverRequest, watc
   const taken = chosenNames();
   return Promise.all(
     [...context.sources.values()].map(async (source): Promise<RecoveredSource> => {
-      const own = { signal: watch.signal, progress: named(source.name, watch.progress) };
+      const { signal, actor, command } = watch;
+      const own = { signal, actor, command, progress: named(source.name, watch.progress) };
       try {
         return await recoverOne(context, source, request, taken(source), own);
       } catch (error) {

@@ -14,7 +14,9 @@ const evidence: Evidence = {
   endedAt: "2026-11-21T03:01:00.000Z",
   point: { id: "p1", name: "backup-2026-11-21", snapshotAt: "2026-11-21T02:00:00.000Z" },
   target: "a scratch cluster",
-  steps: [{ name: "load", startedAt: "2026-11-21T03:00:00.000Z", ms: 12_300 }],
+  command: "lifeboat drill shop",
+  steps: [{ name: "load", startedAt: "2026-11-21T03:00:01.000Z", ms: 12_300 }],
+  decisions: [{ at: "2026-11-21T03:00:00.000Z", what: "latest is reached by backup p1", why: "it is the newest" }],
   checks: [
     { name: "rows of public.users", kind: "data", outcome: "fail", message: "9 rows | 10 expected" },
     { name: "recovery time (RTO)", kind: "objective", outcome: "pass", message: "12 s (objective: at most 15m)" },
@@ -26,14 +28,19 @@ const evidence: Evidence = {
   remarks: ["owners were left out"],
 };
 
+const PRESENT = { now: new Date("2026-11-21T04:00:00.000Z"), timeZone: "Europe/Berlin" };
+
 test("R34 the report says who, when, what, every step, every figure and the verdict", () => {
-  const report = renderReport(evidence);
+  const report = renderReport(evidence, PRESENT);
   for (const fact of [
     "# Drill of shop: fail",
     "ann@db1",
     "backup-2026-11-21 (p1)",
     "a scratch cluster",
-    "| load | 12",
+    "| 2026-11-21T03:00:00.000Z | 04:00:00 | lifeboat drill shop |",
+    "| 2026-11-21T03:00:00.000Z | 04:00:00 | latest is reached by backup p1 | it is the newest |",
+    "| 2026-11-21T03:00:01.000Z | 04:00:01 | load |  | 12.3 s |",
+    "| 2026-11-21T03:01:00.000Z | 04:01:00 | verdict: fail | rows of public.users: 9 rows \\| 10 expected |",
     "15m",
     "owners were left out",
     "2026-11-21T03:01:00.000Z",
@@ -43,7 +50,7 @@ test("R34 the report says who, when, what, every step, every figure and the verd
 });
 
 test("R34 what was not measured is said to be so, and a bar in a message breaks no table", () => {
-  const report = renderReport(evidence);
+  const report = renderReport(evidence, PRESENT);
   assert.match(report, /RPO: achieved, objective \| not measured, 1h/);
   assert.ok(report.includes("9 rows \\| 10 expected"));
 });
@@ -61,8 +68,10 @@ test("R56 hostile names are text in the report: no markup, HTML, link, line or c
     "www.evil.example https://evil.example/a",
   ];
   for (const name of names) {
-    const report = renderReport({
+    const hostile: Evidence = {
       ...evidence,
+      command: name,
+      decisions: [{ at: evidence.startedAt, what: name, why: name }],
       target: name,
       steps: [{ name, startedAt: evidence.startedAt, ms: 1 }],
       point: { ...evidence.point, name },
@@ -70,8 +79,9 @@ test("R56 hostile names are text in the report: no markup, HTML, link, line or c
       reasons: [name],
       remarks: [name],
       who: { ...evidence.who, user: name },
-    });
-    const usual = renderReport({ ...evidence, checks: evidence.checks.slice(0, 1) }).split("\n");
+    };
+    const report = renderReport(hostile, PRESENT);
+    const usual = renderReport({ ...evidence, checks: evidence.checks.slice(0, 1) }, PRESENT).split("\n");
     const lines = report.split("\n");
     assert.equal(lines.length, usual.length, `lines of their own:\n${report}`);
     for (const [index, line] of lines.entries()) {
@@ -82,5 +92,5 @@ test("R56 hostile names are text in the report: no markup, HTML, link, line or c
       assert.doesNotMatch(line, /(?<!\\)_(?![A-Za-z])|(?<![A-Za-z\\])_/, "emphasis");
     }
   }
-  assert.ok(renderReport(evidence).includes("rows of public.users"), "names that are words stay as they are");
+  assert.ok(renderReport(evidence, PRESENT).includes("rows of public.users"), "names that are words stay as they are");
 });

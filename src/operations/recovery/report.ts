@@ -1,5 +1,7 @@
 // Evidence as a page for people: Markdown, complete, readable without Lifeboat.
+import { type ChronologyEvent, chronologyOf, timeOfDay, tookInWords } from "../../core/chronology.ts";
 import { formatDuration } from "../../core/duration.ts";
+import type { Present } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import { visible } from "../../core/visible.ts";
 import type { Evidence } from "../../repository/evidence.ts";
@@ -28,7 +30,14 @@ function plain(text: string): string {
 const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
 const promised = (value: number | undefined): string => (value === undefined ? "none" : formatDuration(value * 1000));
 
-export function renderReport(evidence: Omit<Evidence, "report">): string {
+/** What happened, in order of time. */
+export const eventsOf = (evidence: Omit<Evidence, "report">, present: Present): ChronologyEvent[] => {
+  const { id, source, verb, command, startedAt, endedAt, steps, decisions, verdict, reasons } = evidence;
+  const end = { at: endedAt, what: `verdict: ${verdict}`, why: reasons.join("; ") };
+  return chronologyOf([{ id, source, startedAt, asked: command ?? verb, steps, decisions, end }], present);
+};
+
+export function renderReport(evidence: Omit<Evidence, "report">, present: Present): string {
   const { verb, source, verdict, point, who, objective, achieved } = evidence;
   const title = `${verb === "drill" ? "Drill" : "Restore"} of ${plain(source)}: ${verdict}`;
   const lines = [
@@ -46,11 +55,16 @@ export function renderReport(evidence: Omit<Evidence, "report">): string {
     `| RTO: achieved, objective | ${seconds(achieved.rtoSeconds)}, ${promised(objective.rtoSeconds)} |`,
     `| RPO: achieved, objective | ${seconds(achieved.rpoSeconds)}, ${promised(objective.rpoSeconds)} |`,
     "",
-    "## Steps",
+    "## Timeline",
     "",
-    "| step | time |",
-    "|---|---:|",
-    ...evidence.steps.map(({ name, ms }) => `| ${plain(name)} | ${ms === undefined ? "not ended" : formatDuration(ms)} |`),
+    `Times are UTC, and in ${plain(present.timeZone)}.`,
+    "",
+    "| UTC | local | event | why | took |",
+    "|---|---|---|---|---:|",
+    ...eventsOf(evidence, present).map((event) => {
+      const { at, local, what, why } = event;
+      return `| ${plain(at)} | ${timeOfDay(local)} | ${plain(what)} | ${why === null ? "" : plain(why)} | ${tookInWords(event) ?? ""} |`;
+    }),
   ];
   for (const { kind, title } of SECTIONS) {
     const checks = evidence.checks.filter((check) => check.kind === kind);

@@ -5,13 +5,14 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros, microsOf } from "../../core/micros.ts";
 import { achievedRpoSeconds } from "../../core/objectives.ts";
 import type { PlanRoute } from "../../core/plan.ts";
-import type { RecoveryTarget } from "../../core/recovery-target.ts";
+import { type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import { counted } from "../../core/words.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { logOf } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
+import type { Job } from "../jobs/job.ts";
 import { findPoint, pointsOf, targetOf } from "../points/points.ts";
 import { copyWithLog, lossOf, notReplayed, pointIn, type StoredCopy } from "./copy.ts";
 import { type ProviderTarget, providerTargetOf } from "./provider.ts";
@@ -82,6 +83,14 @@ export async function resolve(
   const last: Route = { kind: "copy", copy };
   const inexact = copy.exact ? undefined : tooOld(source, copy, miss);
   return { asked, route: last, told: tell(asked, last), ...(options.every === true && { others: [] }), inexact };
+}
+
+/** Records in the journal how the data is reached, why so, and where it goes. */
+export function recordRoute(job: Pick<Job, "decide">, { asked, told, inexact }: Resolved, into: string): void {
+  const at = told.at === undefined ? "" : `, data of ${told.at.replace(/\.?0+Z$/, "Z")}`;
+  job.decide(`route to ${asked.kind === "point" ? "the restore point" : targetInWords(asked)}: ${told.what}${at}`, told.why);
+  job.decide(`destination: ${into}`);
+  if (inexact !== undefined) job.decide("the nearest earlier data is taken", inexact.message);
 }
 
 /** The newest backup before the target, as the route that is always there; none where the target is a restore point. */

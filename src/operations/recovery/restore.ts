@@ -13,11 +13,11 @@ import { prepareDatabase } from "./database.ts";
 import type { ReadyRestore } from "./destination.ts";
 import { isDirectory, prepareDirectory } from "./directory.ts";
 import { assertNoMergeOptions, mergeInto, planMerge } from "./merge.ts";
-import { completePlan, type Prepared, refusedPlan } from "./plan.ts";
+import { completePlan, type Destination, type Prepared, refusedPlan } from "./plan.ts";
 import { assertNotDoneAlready, preparePlace } from "./provider-place.ts";
 import { prepareTables } from "./provider-tables.ts";
 import { replayTo } from "./replay.ts";
-import { evidencePoint, jobPoint, type Resolved, type Route, resolve, tell } from "./resolve.ts";
+import { evidencePoint, jobPoint, type Resolved, type Route, recordRoute, resolve, tell } from "./resolve.ts";
 import type { Restored, RestoreRequest } from "./restore-request.ts";
 
 /** What a restore would do, and why it would refuse. Nothing is touched. */
@@ -64,22 +64,39 @@ async function prepareRestore(
   };
 }
 
+/** What a restore goes into, in the words of its chronology. */
+const INTO: Readonly<Record<Destination, string>> = {
+  scratch: "scratch",
+  preview: "scratch",
+  database: "a database",
+  directory: "a directory",
+  place: "a new place at the provider",
+  production: "production itself",
+  tables: "tables of the live database",
+  merge: "rows of the live database",
+};
+
 function carryOut(
   context: Context,
   source: Source,
-  { asked, route }: Resolved,
-  { into, exclusive, carryOut: carry }: ReadyRestore,
+  resolved: Resolved,
+  { into, exclusive, partial, carryOut: carry }: ReadyRestore,
   { estimate: estimated, digest }: Plan,
   watch: Watch,
 ): Promise<Restored> {
+  const { asked, route } = resolved;
   return runJob(
     context,
     { verb: "restore", source: source.name, exclusive, point: jobPoint(route), plan: digest, aside: true },
     watch,
     async (job) => {
+      recordRoute(job, resolved, INTO[into]);
       const { reached, target, checks, remarks, finish, discard, ...extras } = await carry(job);
       try {
-        const finding = await conclude(context, source, { verb: "restore", job, asked, reached, into, target, checks, remarks, estimated });
+        const whole = partial !== true;
+        const found = { verb: "restore", job, asked, reached, into, target, checks, remarks, estimated, whole } as const;
+        const finding = await conclude(context, source, found);
+        if (extras.kept !== undefined) job.decide(`the state before is kept as ${extras.kept.name}`, "until the restore is accepted");
         return { ...finding, ...extras, ...(await finish?.(finding)) };
       } catch (error) {
         await discard?.();

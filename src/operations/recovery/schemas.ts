@@ -70,6 +70,21 @@ export const restoredPlace = z.strictObject({
 
 export const step = z.strictObject({ name: z.string(), seconds: about(orNull(seconds), "Null: it did not end.") });
 
+export const chronologyEvent = named(
+  "chronology event",
+  "What was asked, decided or done, and when.",
+  z.strictObject({
+    job: jobId,
+    source: sourceName,
+    kind: about(z.enum(["asked", "decided", "step", "ended"]), "`asked`: the command line, without secrets."),
+    at: instant,
+    local,
+    what: about(z.string(), "The command, the decision, the name of the step, or how it ended."),
+    why: orNull(z.string()),
+    seconds: about(orNull(seconds), "Of a step. Null: it did not end."),
+  }),
+);
+
 /** What a drill or a restore found. */
 export const findingFields = {
   job: about(jobId, "Id of the job, and of its evidence."),

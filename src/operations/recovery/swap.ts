@@ -37,6 +37,7 @@ export async function swap(
     return done;
   };
   const kept = await stopped(() => takeName(source, state, fresh, job, context.clock.now()));
+  job.decide(`the restored database is ${state.place.database}`, kept === undefined ? undefined : `the former one is ${kept}`);
   if (health === undefined) return { kept, checks: [], remarks: [] };
   const words = healthInWords(health);
   const { ok, said, waitedMs } = await job.step("health", () => awaitHealth(health, context.clock, { ...watch, signal: job.signal }));
@@ -50,6 +51,7 @@ export async function swap(
       remarks: [`the restored database stays: ${kept === undefined ? "there is no former one" : `the former one is ${kept}`}`],
     };
   const aside = `lifeboat_${job.id}`;
+  job.decide("the databases change places again", `the application did not come up: ${words} ${failed.message}`);
   await stopped(async () => {
     const { server, database } = state.place;
     const keep = { name: aside, mark: databaseMark(job.maker, server.label, aside) };

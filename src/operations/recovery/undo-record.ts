@@ -33,5 +33,6 @@ export async function fileUndo(job: Job, source: string, store: (place: Reposito
   await job.declare(resource);
   const record = await job.file((place) => store(place));
   await job.withdraw(resource);
+  job.decide("the undo set is stored", `\`lifeboat undo ${job.id}\` brings the state before back`);
   return record;
 }

@@ -77,6 +77,7 @@ export async function undoJob(context: Context, request: UndoRequest, watch: Wat
     { verb: "undo", source: source.name, aside: true },
     watch,
     async (job) => {
+      job.decide(`the changes of job ${record.job} in ${record.target} are undone`);
       if (record.content === "archive") return undoTables(context, undo, request, await placeOf(undo, request, job), job, watch);
       return withUndo(context, undo, request, job, async (merging) => {
         requireDigest(planOf(undo, request, merging.findings).digest, request.planDigest);

@@ -16,6 +16,7 @@ export const cutover = gated({
     source: sourceName,
     to: z.optional(about(z.string(), "A database on the source's server, or a branch or cluster at its provider.")),
     url: z.optional(about(z.string(), "The whole connection string instead of `to`.")),
+    back: z.optional(about(z.boolean(), "Where the application was pointed before the last cut-over, instead of `to`.")),
     only: z.optional(about(z.array(z.string()), "Cut-overs of the configuration, by name. Default: all of the source.")),
     yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
     ...gateFields,

@@ -1,16 +1,19 @@
-// lifeboat jobs, lifeboat jobs recover.
+// lifeboat jobs, lifeboat jobs show, lifeboat jobs recover.
 import * as z from "zod/mini";
-import { EXIT } from "../../core/errors.ts";
+import { chronologyOf, type JobFacts } from "../../core/chronology.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { isId } from "../../core/ids.ts";
 import type { Resource } from "../../ports/resource.ts";
-import { type JobRecord, jobsSince } from "../../repository/journal.ts";
+import { findJob, type JobRecord, jobsSince } from "../../repository/journal.ts";
+import { presentOf } from "../context.ts";
 import { bringOver } from "../jobs/bring-over.ts";
 import { holdersOf, placesOf } from "../jobs/holders.ts";
 import { nameOfOrphan, recoverOrphans } from "../jobs/orphans.ts";
 import { discardFlaws, recoverJobs } from "../jobs/recover.ts";
 import { resourceInWords } from "../jobs/undo.ts";
-import { operation } from "../operation.ts";
-import { step } from "../recovery/schemas.ts";
-import { about, count, inSeconds, instant, jobId, orNull, seconds, sourceName } from "../schemas.ts";
+import { type OperationContext, operation } from "../operation.ts";
+import { chronologyEvent, step, timeZone } from "../recovery/schemas.ts";
+import { about, count, inSeconds, instant, jobId, nextAction, orNull, seconds, sourceName } from "../schemas.ts";
 
 const DEFAULT_LIMIT = 20;
 
@@ -86,6 +89,73 @@ function jobJson(record: JobRecord, isDead: boolean): z.infer<typeof job> {
     owner: { user: owner.user, host: owner.host, pid: owner.pid },
     resources: resources.map((one) => ({ ...resourceJson(one), goneAt: one.goneAt ?? null })),
   };
+}
+
+export const showJobs = operation({
+  name: "jobs show",
+  access: "look",
+  storedOnly: () => true,
+  request: z.strictObject({
+    jobs: about(z.array(jobId).check(z.minLength(1)), "Ids of jobs, or their beginnings. Several become one chronology."),
+  }),
+  result: z.strictObject({
+    jobs: z.array(job),
+    events: about(z.array(chronologyEvent), "What was asked, decided and done, oldest first."),
+    timeZone,
+    next: z.array(nextAction),
+  }),
+
+  async run(context, { jobs: wanted }) {
+    const { holders } = await holdersOf(context, context.signal);
+    const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
+    const records: JobRecord[] = [];
+    for (const id of wanted) records.push(await jobNamed(context, id));
+    return {
+      jobs: records.map((record) => jobJson(record, dead.has(record.id))),
+      events: chronologyOf(records.map(factsOf), presentOf(context)),
+      timeZone: context.timeZone,
+      next: records.flatMap((record) => nextOf(record, dead.has(record.id))),
+    };
+  },
+});
+
+/** JOB_UNKNOWN; POINT_AMBIGUOUS when several ids begin so. */
+async function jobNamed(context: OperationContext, wanted: string): Promise<JobRecord> {
+  const typed = wanted.toLowerCase();
+  const found = new Map<string, JobRecord>();
+  for (const place of await placesOf(context)) {
+    if (isId(typed)) {
+      const record = await findJob(place, typed, context.signal);
+      if (record !== undefined) return record;
+    } else if (typed !== "") {
+      for await (const record of jobsSince(place, new Date(0), context.signal))
+        if (record.id.startsWith(typed)) found.set(record.id, record);
+    }
+  }
+  const [one, ...others] = found.values();
+  if (others.length > 0)
+    throw new LifeboatError("POINT_AMBIGUOUS", `${found.size} jobs begin with ${wanted}`, {
+      hint: `give the whole id: ${[...found.keys()].slice(0, 3).join(", ")}`,
+    });
+  if (one === undefined) throw new LifeboatError("JOB_UNKNOWN", `there is no job ${wanted}`);
+  return one;
+}
+
+function factsOf({ id, verb, source, command, startedAt, endedAt, steps, decisions, state, error }: JobRecord): JobFacts {
+  const end =
+    endedAt === undefined
+      ? undefined
+      : { at: endedAt, what: state === "done" ? "done" : `failed: ${error?.code ?? "unknown"}`, why: error?.message };
+  return { id, source, startedAt, asked: command ?? `${verb}, by another job`, steps, decisions, end };
+}
+
+/** What can be done about it now, as far as its journal tells. */
+function nextOf({ id, source, result = {}, state }: JobRecord, isDead: boolean): z.infer<typeof nextAction>[] {
+  if (state === "running") return isDead ? [{ commands: ["lifeboat jobs recover"], text: `to clean up after ${id}` }] : [];
+  return [
+    ...(result.kept === undefined ? [] : [{ commands: [`lifeboat accept ${id} --yes ${source}`], text: `when ${result.kept} can go` }]),
+    ...(result.undo === undefined ? [] : [{ commands: [`lifeboat undo ${id} --plan`], text: "to see what an undo would change" }]),
+  ];
 }
 
 export const recoverJobsOperation = operation({
