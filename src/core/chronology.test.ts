@@ -5,7 +5,7 @@ import { chronologyOf, timeOfDay, tookInWords } from "./chronology.ts";
 const PRESENT = { now: new Date("2026-11-28T15:00:00Z"), timeZone: "Europe/Berlin" };
 const at = (second: number): string => `2026-11-28T14:31:0${second}.000Z`;
 
-test("R41 a chronology has what was asked, decided and done by several jobs, in order, in UTC and local time", () => {
+test("R41 a chronology tells what jobs were asked, decided and did, in order, in UTC and local time", () => {
   const shop = {
     ...{ id: "a", source: "shop", asked: "lifeboat recover --to 14:25", startedAt: at(1) },
     steps: [{ name: "load", startedAt: at(3), ms: 2_100 }],

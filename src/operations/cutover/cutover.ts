@@ -10,21 +10,7 @@ import { type Job, runJob } from "../jobs/job.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
 import { type Change, changeResource, goBackFrom } from "./back.ts";
 import { awaitHealth, healthInWords } from "./health.ts";
-import { backSteps, newSteps, type Step, targetsOf, type Wanted } from "./values.ts";
-
-export interface CutOverRequest {
-  /** A database on the source's server, or a place at its provider. */
-  readonly to?: string | undefined;
-  /** The whole connection string instead. */
-  readonly url?: string | undefined;
-  /** Where the application was pointed before the last cut-over, instead. */
-  readonly back?: boolean | undefined;
-  /** Only these cut-overs of the configuration. Default: all of the source. */
-  readonly only?: readonly string[] | undefined;
-  /** The source's name, as confirmation. */
-  readonly yes?: string | undefined;
-  readonly planDigest?: string | undefined;
-}
+import { backSteps, type CutOverRequest, newSteps, type Step, targetsOf, type Wanted } from "./values.ts";
 
 export interface CutOverDone {
   readonly job: string;

@@ -5,7 +5,20 @@ import type { Connection } from "../../ports/connection.ts";
 import type { CutOverTarget } from "../../ports/cutover.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { lastCutOver } from "./back.ts";
-import type { CutOverRequest } from "./cutover.ts";
+
+export interface CutOverRequest {
+  /** A database on the source's server, or a place at its provider. */
+  readonly to?: string | undefined;
+  /** The whole connection string instead. */
+  readonly url?: string | undefined;
+  /** Where the application was pointed before the last cut-over, instead. */
+  readonly back?: boolean | undefined;
+  /** Only these cut-overs of the configuration. Default: all of the source. */
+  readonly only?: readonly string[] | undefined;
+  /** The source's name, as confirmation. */
+  readonly yes?: string | undefined;
+  readonly planDigest?: string | undefined;
+}
 
 /** One place, its present value, and the one that it gets. Undefined: it has that already. */
 export interface Step {
