@@ -29,6 +29,7 @@ export class Entries {
   readonly #live: Client;
   readonly #sides: Sides;
   readonly #tables = new Map<string, TableEntries>();
+  readonly #measured = new Set<number>();
   #names = 0;
 
   constructor(past: Client, live: Client, sides: Sides) {
@@ -80,6 +81,7 @@ export class Entries {
     const known = this.#tables.get(pair.now.name);
     if (known !== undefined) return known;
     const list = await this.#temporary(this.#past, pair.past, ", 0::bigint as expect, 0::bigint as want, 0 as round");
+    await this.#past.query(`create index on ${list} (${keyList(pair.past)})`);
     const entries = { pair, list, followed: new Set<string>(), isComplete, extra: 0 };
     this.#tables.set(pair.now.name, entries);
     return entries;
@@ -138,12 +140,22 @@ export class Entries {
     return await this.#addMissing(child, "f", from, key, round);
   }
 
+  /** A restored copy may have no statistics: joins of many thousand keys would be planned as if there was one. */
+  async #measure(table: Table | undefined): Promise<void> {
+    if (table === undefined || this.#measured.has(table.oid)) return;
+    this.#measured.add(table.oid);
+    const { schema, table: name } = table;
+    const known = "select from pg_catalog.pg_stats where schemaname = $1 and tablename = $2 limit 1";
+    if ((await this.#past.query(known, [schema, name])).length === 0) await this.#past.query(`analyze ${table.name}`);
+  }
+
   #wholes({ child, parent }: ForeignKey): { readonly child: Table | undefined; readonly parent: Table | undefined } {
     const { now } = this.#sides.tables;
     return { child: wholeOf(now, child), parent: wholeOf(now, parent) };
   }
 
   async #addMissing(table: Table, alias: string, from: string, key: ForeignKey, round: number): Promise<number> {
+    for (const one of Object.values(this.#wholes(key))) await this.#measure(one);
     const pair = pairOf(this.#sides, table.name);
     if ("obstacle" in pair) {
       if (this.refusals.some((each) => each.table === pair.table)) return 0;
