@@ -8,6 +8,7 @@ import { openMongo, withMongo } from "./connect/connect.ts";
 import { databaseFacts } from "./connect/facts.ts";
 import { fingerprintSource, fingerprintSourceAt } from "./digest/digest.ts";
 import { beginDump } from "./dump/dump.ts";
+import { documentHistory } from "./history/history.ts";
 import { loadArchive } from "./load/load.ts";
 import { beginComparison } from "./merge/compare.ts";
 import { beginMerge, beginUndo } from "./merge/merge.ts";
@@ -47,6 +48,7 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
     name: "mongodb",
     renamesDatabases: false,
     log: oplogEngine(source),
+    history: documentHistory(source),
 
     rows: {
       beginComparison: (past, now, selection) => beginComparison(past, now, selection, source),
