@@ -156,6 +156,8 @@ export interface HistoryControl {
   readonly cost?: string | undefined;
   /** How long `branch` and `over` take, as recorded at the provider, for plans without a past job. Absent: it is not known. */
   readonly recorded?: { readonly branch: SecondsRange; readonly over: SecondsRange } | undefined;
+  /** What `branch` makes is a copy of all data, which takes minutes and is billed as the source is. Default: false. */
+  readonly copiesData?: boolean | undefined;
   /** What users of production notice during `inPlace`, in one sentence. Absent: almost nothing. */
   readonly interruption?: string | undefined;
   /** Returns the name of a scratch place, which contains the job's id. */

@@ -87,7 +87,9 @@ test("R42 the history of a document equals an independent log of random changes"
   await world.assertNothingLeft();
 });
 
-test("R42 the history of a row at Neon names the second of each change, and leaves no branch", { skip: skipWithoutPostgres() }, async (t) => {
+test("R42 the history of a row at Neon names the second of each change, and leaves no branch", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
   const neon = await startRealNeon({ plan: "free" });
   t.after(() => neon.sandbox.close());
   const production = { url: neon.sandbox.url, label: "production" };

@@ -44,7 +44,7 @@ export interface Part {
   readonly remarks?: readonly string[] | undefined;
 }
 
-export const paid = ({ provider }: Source): boolean => provider.history?.cost !== undefined;
+export const paid = ({ provider }: Source): boolean => provider.history?.copiesData === true;
 
 export async function readFrom({ engine, request, job }: Asking, connection: Connection): Promise<RowFound> {
   const reader = await engine.open(connection, request.row, { signal: job.signal });

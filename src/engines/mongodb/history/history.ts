@@ -36,7 +36,12 @@ interface Read {
 }
 
 /** Reads the archive to its end, then applies the oplog that it may hold: what changed while it was made. */
-async function readInto(archive: AsyncIterable<Uint8Array>, row: RowName, databases: readonly string[] | undefined, source: SourceScope): Promise<Read> {
+async function readInto(
+  archive: AsyncIterable<Uint8Array>,
+  row: RowName,
+  databases: readonly string[] | undefined,
+  source: SourceScope,
+): Promise<Read> {
   const id = idOf(row);
   let read: (Read & { readonly names: readonly string[] }) | undefined;
   const changes: Entry[] = [];
@@ -111,7 +116,10 @@ async function readDocument(session: MongoSession, { db, collection }: Namespace
   const table = `${db}.${collection}`;
   try {
     const filter = { _id: decode(id) } as Record<string, unknown>;
-    const found = await session.client.db(db).collection(collection).findOne(filter, { raw: true, collation: { locale: "simple" } });
+    const found = await session.client
+      .db(db)
+      .collection(collection)
+      .findOne(filter, { raw: true, collation: { locale: "simple" } });
     if (found === null) return foundOf("no document", table, id);
     return foundOf({ document: Uint8Array.from(found as unknown as Uint8Array) }, table, id);
   } catch (error) {

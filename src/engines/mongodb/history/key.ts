@@ -48,14 +48,14 @@ export function looseKey(element: Element): string {
 
 /** The document by field, as relaxed extended JSON that loses no digit. */
 export const valuesOf = (document: Uint8Array): RowValues =>
-  Object.fromEntries(elementsOf(document).map((element) => [element.name, valueOf(element)]));
+  Object.fromEntries(elementsOf(document).map((element) => [element.name, shownValue(element)]));
 
 const UUID_BYTES = 16;
 
-export function valueOf(element: Element): unknown {
+export function shownValue(element: Element): unknown {
   const { type, value } = element;
   if (type === TYPE.document) return valuesOf(value);
-  if (type === TYPE.array) return elementsOf(value).map(valueOf);
+  if (type === TYPE.array) return elementsOf(value).map(shownValue);
   if (type === TYPE.string) return textOf(element);
   if (type === TYPE.bool) return value[0] === 1;
   if (type === TYPE.null) return null;

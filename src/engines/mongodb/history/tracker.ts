@@ -5,7 +5,7 @@ import { applyDiff } from "../oplog/diff.ts";
 import type { Entry } from "../oplog/entry.ts";
 import { Transactions } from "../oplog/transactions.ts";
 import { splitNamespace } from "../scope.ts";
-import { conditionOf, looseKey, valueOf, valuesOf } from "./key.ts";
+import { conditionOf, looseKey, shownValue, valuesOf } from "./key.ts";
 
 /** A document, that it is not there, that its collection is not there, or why it is not known. */
 export type Tracked = { readonly document: Uint8Array } | "no document" | "no collection" | { readonly unknown: string };
@@ -118,5 +118,5 @@ export function foundOf(tracked: Exclude<Tracked, { unknown: string }>, table: s
   if (tracked === "no collection") return { missing: "table" };
   const document = tracked === "no document" ? undefined : tracked.document;
   const own = (document && elementNamed(document, "_id")) ?? id;
-  return { row: document && valuesOf(document), named: { table, key: { _id: valueOf(own) }, condition: conditionOf(own) } };
+  return { row: document && valuesOf(document), named: { table, key: { _id: shownValue(own) }, condition: conditionOf(own) } };
 }

@@ -19,6 +19,7 @@ export function historyControl(account: Account): HistoryControl {
   const { api } = account;
   return {
     place: "cluster",
+    copiesData: true,
     cost: "Atlas bills the cluster by the hour, with the tier and disk of its source, until it is removed",
     recorded: { branch: { least: 12 * 60, most: 35 * 60 }, over: { least: 4 * 60, most: 10 * 60 } },
     precisionMs: 1000,
