@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ERROR_CODES } from "./errors.ts";
-import { nextOf, withNames } from "./hints.ts";
+import { instructionOf, nextOf, withNames } from "./hints.ts";
 
 test("R52 commands in a hint contain the real names, and no placeholder for unknown ones", () => {
   const names = { source: "shop", command: "key new" };
@@ -24,4 +24,11 @@ test("R52 the commands of a next action are those that can be run as they are", 
   assert.deepEqual(nextOf(ERROR_CODES.ISOLATION_MISSING.hint).commands, [], "a setting is not a command");
   for (const { hint } of Object.values(ERROR_CODES))
     for (const command of nextOf(hint).commands) assert.doesNotMatch(command, /\b[A-Z]{3,}\b/);
+});
+
+test("R52 a lone command is shown as it can be pasted, and one with a condition never without it", () => {
+  assert.equal(instructionOf(nextOf("run `lifeboat backup SOURCE`", { source: "shop" })), "lifeboat backup shop");
+  const accepted = "put it back; if it is lost for good, run `lifeboat acknowledge shop --reason lost`";
+  assert.equal(instructionOf(nextOf(accepted)), accepted);
+  assert.equal(instructionOf(nextOf("make more room")), "make more room");
 });

@@ -20,6 +20,9 @@ export function nextOf(hint: string, names: HintNames = {}): NextAction {
   return { text, commands: [...text.matchAll(/`([^`]+)`/g)].flatMap(([, code = ""]) => (isRunnable(code) ? [code] : [])) };
 }
 
+/** Returns the action for a person: a lone command as it can be pasted; with a condition or a second step, the whole sentence. */
+export const instructionOf = ({ text, commands: [command = ""] }: NextAction): string => (text === `run \`${command}\`` ? command : text);
+
 /** A command line of one of these programs, without a word to be filled in. The other code in hints is options and settings. */
 const isRunnable = (code: string): boolean => /^(?:lifeboat|atlas|chmod|npm|ulimit) /.test(code) && !/(?:^| )[A-Z][A-Z|]+\b|…/.test(code);
 

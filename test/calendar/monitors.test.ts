@@ -14,10 +14,16 @@ import { beginStored } from "../support/plants/stored-world.ts";
 
 test("R36 what is wrong in the repository or with its jobs alerts by its cause alone, until its cure", async (t) => {
   const stored = await beginStored(t);
+  await stored.beat();
+  const { stdout } = await stored.world.expect(0, "alerts");
+  assert.match(
+    stdout,
+    /^critical {2}shop: NO_BACKUP: .*\n {2}next: lifeboat backup shop\nwarning {2}shop: DRILL_MISSING: .*\n {2}next: lifeboat drill shop\n$/,
+  );
   await stored.backup();
   await stored.backup();
   await stored.drill();
-  assert.deepEqual(changesOf(await stored.beat()), []);
+  assert.deepEqual(changesOf(await stored.beat()), ["closed DRILL_MISSING", "closed NO_BACKUP"]);
   await tryPlants(stored, STORED);
 });
 

@@ -1,6 +1,7 @@
 // lifeboat tick [SOURCE], lifeboat alerts
 import type * as z from "zod/mini";
 import { formatInstant } from "../../core/duration.ts";
+import { instructionOf } from "../../core/hints.ts";
 import { text } from "../../core/option-types.ts";
 import { alerts } from "../../operations/verbs/alerts.ts";
 import { tick } from "../../operations/verbs/tick.ts";
@@ -28,13 +29,24 @@ export const alertsCommand = defineCommand({
   json: true,
   run: (call) =>
     perform(call, alerts, {}, ({ open }) =>
-      open.length === 0 ? "no alert is open" : open.map((one) => renderAlert(one, call.paint)).join("\n"),
+      open.length === 0
+        ? "no alert is open"
+        : worstFirst(open)
+            .map((one) => renderAlert(one, call.paint))
+            .join("\n"),
     ),
 });
 
 type Open = z.infer<typeof alerts.result>["open"][number];
 
-const renderAlert = ({ source, code, severity, message, openedAt }: Open, paint: Paint): string =>
+const worstFirst = (open: readonly Open[]): Open[] => [...open].sort((a, b) => a.severity.localeCompare(b.severity));
+
+const nextLine = ({ next }: Open): string => (next === null ? "" : `\n  next: ${instructionOf(next)}`);
+
+/** What is wrong, and below it what to do. */
+const renderAlert = (alert: Open, paint: Paint): string => `${renderLine(alert, paint)}${nextLine(alert)}`;
+
+const renderLine = ({ source, code, severity, message, openedAt }: Open, paint: Paint): string =>
   `${severity === "critical" ? paint.red(severity) : paint.yellow(severity)}  ${source ?? "lifeboat"}: ${code}: ${message} (since ${formatInstant(new Date(openedAt))})`;
 
 function renderTick(result: z.infer<typeof tick.result>, paint: Paint): string {
@@ -47,7 +59,7 @@ function renderTick(result: z.infer<typeof tick.result>, paint: Paint): string {
     ...busy.map(({ source, message }) => `${paint.dim("busy")} ${source}: ${message}`),
     ...renderFailures(failures, paint),
     ...found.opened.map((one) => `${paint.red("opened")}  ${renderAlert(one, paint)}`),
-    ...found.closed.map((one) => `${paint.green("closed")}  ${renderAlert(one, paint)}`),
+    ...found.closed.map((one) => `${paint.green("closed")}  ${renderLine(one, paint)}`),
     ...told.flatMap(({ channel, code, error }) => (error === null ? [] : [`${paint.yellow("not told")} ${channel}: ${code}: ${error}`])),
     `${paint.verdict(verdict)}  ${found.open.length} ${found.open.length === 1 ? "alert is" : "alerts are"} open`,
   ].join("\n");

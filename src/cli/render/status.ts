@@ -1,6 +1,7 @@
 // Whether a source is protected, as one line and in full.
 import type * as z from "zod/mini";
 import { formatBytes, formatDuration, formatInstant } from "../../core/duration.ts";
+import { instructionOf } from "../../core/hints.ts";
 import type { status } from "../../operations/verbs/status.ts";
 import { renderPromise } from "./finding.ts";
 import type { Paint } from "./paint.ts";
@@ -33,7 +34,7 @@ export function renderBrief({ verdict, sources, repositoryReasons }: z.infer<typ
 const reasonLines = (reasons: Reasons): string[] => reasons.map(({ code, message }) => `  ${code}: ${message}`);
 
 const nextLines = (reasons: Reasons): string[] =>
-  [...new Set(reasons.map(({ next }) => next.commands[0] ?? next.text))].map((next) => `  next: ${next}`);
+  [...new Set(reasons.map(({ next }) => instructionOf(next)))].map((next) => `  next: ${next}`);
 
 /** What is wrong with something that is not a source. Empty: nothing. */
 export function renderReasons(about: string, reasons: Reasons, paint: Paint): string[] {
@@ -43,7 +44,7 @@ export function renderReasons(about: string, reasons: Reasons, paint: Paint): st
 }
 
 export function renderStatus(found: StatusOfSource, paint: Paint): string {
-  const { name, provider, verdict, reasons, points, lastDrill, exposureSeconds, unreachable, unasked, log, objective, history } = found;
+  const { name, provider, verdict, reasons, points, lastDrill, exposureSeconds, unasked, log, objective, history } = found;
   const day = (instant: string): string => formatInstant(new Date(instant));
   const known = points.earliest !== null && points.latest !== null ? `${day(points.earliest)} to ${day(points.latest)}` : undefined;
   const notAsked = unasked === null ? undefined : "unknown, because the provider could not be asked";
@@ -55,7 +56,6 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
   return [
     `${paint.verdict(verdict)}  ${paint.bold(name)} (${provider})`,
     ...reasonLines(reasons),
-    ...(unreachable === null ? [] : [`  ${unreachable}`]),
     ...(found.paused === null
       ? []
       : [`  paused since ${day(found.paused.at)} by ${found.paused.by}${found.paused.reason === null ? "" : `: ${found.paused.reason}`}`]),

@@ -1,7 +1,7 @@
 // Tells channels of alerts: what is due to whom, what was delivered, and which channel is in trouble.
 import { type AlertEvent, alertIdentity, alertInWords } from "../../core/alerts.ts";
 import { asLifeboatError } from "../../core/errors.ts";
-import type { NextAction } from "../../core/hints.ts";
+import { instructionOf } from "../../core/hints.ts";
 import { isHealthCode, nextOfFinding } from "../../core/monitors.ts";
 import { matches, routeOf } from "../../core/routes.ts";
 import type { Channel } from "../../ports/notifier.ts";
@@ -111,9 +111,6 @@ export async function tell({ channels, timeZone }: Listeners, mine: readonly Pen
     }),
   );
 }
-
-/** A command alone can be pasted as it is. */
-const instructionOf = ({ text, commands }: NextAction): string => (text === `run \`${commands[0]}\`` ? (commands[0] ?? text) : text);
 
 const messageOf = (event: AlertEvent) => {
   const { type, alert, at } = event;
