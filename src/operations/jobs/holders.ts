@@ -18,23 +18,26 @@ export interface Holder extends FoundLease {
 export interface Holders {
   readonly holders: readonly Holder[];
   readonly flaws: readonly LeaseFlaw[];
-  /** Now, by the clock of the repository's storage. */
+  /** When the leases were read, by the clock of the repository's storage. */
   readonly at: Date;
+  /** The same instant by this machine's clock: a look at many sources takes longer than clocks may differ. */
+  readonly here: Date;
 }
 
 export async function holdersOf(context: Context, signal?: AbortSignal): Promise<Holders> {
   const holders: Holder[] = [];
   const flaws: LeaseFlaw[] = [];
-  let present: Date | undefined;
+  let read: Pick<Holders, "at" | "here"> | undefined;
   for (const place of await placesOf(context)) {
     const found = await listLeases(place, signal);
-    present ??= found.at;
+    read ??= { at: found.at, here: context.clock.now() };
     flaws.push(...found.flaws);
     for (const lease of found.leases) {
       holders.push({ ...lease, abandoned: isAbandoned(place, lease, found.at), silent: isSilent(lease.renewedAt, found.at) });
     }
   }
-  return { holders, flaws, at: present ?? context.clock.now() };
+  const now = context.clock.now();
+  return { holders, flaws, ...(read ?? { at: now, here: now }) };
 }
 
 /** Where records of jobs are: the repository, and this machine's own place once something was filed there. */
@@ -51,10 +54,10 @@ export async function refuseInUse(context: Context, point: string, ownJob: strin
 }
 
 /** Health reasons that leases give for a source: files that are not leases, jobs that fell silent, clocks that differ. */
-export function reasonsOf({ holders, flaws, at }: Holders, source: string, now: Date, sources: Iterable<string>): HealthReason[] {
+export function reasonsOf({ holders, flaws, at, here }: Holders, source: string, sources: Iterable<string>): HealthReason[] {
   const known = [...sources];
   return [
-    ...clockReason("storage", at, now),
+    ...clockReason("storage", at, here),
     ...flaws.filter(({ name }) => concerns(name, source, known)).map(({ message }) => ({ code: "LEASE_INVALID", message }) as const),
     ...holders.filter(({ record }) => record.source === source).flatMap((holder) => reasonsOfHolder(holder, at)),
   ];

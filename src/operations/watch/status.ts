@@ -58,7 +58,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const { holders, observed, pauses } = shared;
   const pause = pauses.get(source.name);
   const paused = isPaused(pause, clock.now()) ? pause : undefined;
-  const jobs = reasonsOf(holders, source.name, clock.now(), context.sources.keys());
+  const jobs = reasonsOf(holders, source.name, context.sources.keys());
   const [{ unreachableBecause, serverNow, askedAt, limits }, log, provider, lastDrill, drills, attempt] = await Promise.all([
     reach,
     logStatus(context, source, entries, watch),
