@@ -55,7 +55,8 @@ export async function keptSummaries(
   const row = database.prepare("select * from summary where source = ?").get(source) as unknown as Row | undefined;
   const isSame = row?.version === version && row.remembered === repository.memory.version(source);
   if (!isSame || Math.abs(nowMs - row.readAt) > KEPT_MS) return undefined;
-  const summaries = (JSON.parse(row.json) as PointSummary[]).map(revived);
+  const summaries = JSON.parse(row.json) as PointSummary[];
+  for (const summary of summaries) revive(summary);
   return (await newestOf(repository, source, summaries, signal)) === row.newest ? summaries : undefined;
 }
 
@@ -106,20 +107,14 @@ async function newestOf(
 const date = (at: Date | undefined): Date | undefined => (at === undefined ? undefined : new Date(at));
 
 /** Makes dates of the instants again, which are texts in JSON. */
-function revived(summary: PointSummary): PointSummary {
-  const { point } = summary;
+function revive({ point }: PointSummary): void {
   const { time, endedAt, expiresAt, verifiedAt, damagedAt, acceptedAt, hold } = point;
-  return {
-    ...summary,
-    point: {
-      ...point,
-      time: new Date(time),
-      endedAt: new Date(endedAt),
-      expiresAt: date(expiresAt),
-      verifiedAt: date(verifiedAt),
-      damagedAt: date(damagedAt),
-      acceptedAt: date(acceptedAt),
-      hold: hold && { ...hold, at: new Date(hold.at) },
-    },
-  };
+  Object.assign(point, { time: new Date(time), endedAt: new Date(endedAt) });
+  Object.assign(point, {
+    expiresAt: date(expiresAt),
+    verifiedAt: date(verifiedAt),
+    damagedAt: date(damagedAt),
+    acceptedAt: date(acceptedAt),
+  });
+  if (hold !== undefined) Object.assign(hold, { at: new Date(hold.at) });
 }

@@ -42,6 +42,14 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
   const callMs = options.callTimeoutMs ?? 60_000;
   const timeouts = { callMs, syncMs: options.syncTimeoutMs ?? 600_000 };
   const lock = openReplaceLock(callMs);
+  let finding: Promise<Root> | undefined;
+  /** Calls that begin while the root is being found share what is found. */
+  const root = (): Promise<Root> => {
+    finding ??= findRoot(directory).finally(() => {
+      finding = undefined;
+    });
+    return finding;
+  };
 
   /** One operation with its deadline, its cancellation and its errors in our words. */
   const attempt = async <T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
@@ -63,7 +71,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
     signal: AbortSignal | undefined,
     walkOf: (root: Root) => AsyncGenerator<readonly T[]>,
   ): AsyncGenerator<T> {
-    const walk = walkOf(await attempt(what, signal, () => findRoot(directory)));
+    const walk = walkOf(await attempt(what, signal, root));
     for (;;) {
       const next = await attempt(what, signal, () => walk.next());
       if (next.done) return;
@@ -76,7 +84,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
 
   const head = async (name: string): Promise<ObjectInfo | undefined> => {
     try {
-      const facts = await factsAt(await pathOf(await findRoot(directory), name));
+      const facts = await factsAt(await pathOf(await root(), name));
       return facts === undefined ? undefined : infoOf(name, facts);
     } catch (error) {
       if (errnoOf(error) === "ENOTDIR") return undefined; // a file lies where a folder of the name would
@@ -122,7 +130,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
 
     async folderVersion(prefix, { signal } = {}) {
       assertFolderPrefix(prefix);
-      return attempt(`looking at ${prefix}`, signal, async () => folderVersion(await findRoot(directory), prefix));
+      return attempt(`looking at ${prefix}`, signal, async () => folderVersion(await root(), prefix));
     },
 
     async delete(name, { signal } = {}) {
