@@ -128,7 +128,10 @@ async function beginYear(t: TestContext) {
     /** Until the service has done what is due, no job runs, and a beat after that finds nothing wrong. */
     async rest(service: Serving): Promise<void> {
       // What a killed job began is due again once the service has cleaned up after it.
-      while ((await isWorking()) || (await isDue())) await sleep(400);
+      while ((await isWorking()) || (await isDue())) {
+        assertRuns(service);
+        await sleep(400);
+      }
       const from = new Date(clock.nowMs()).toISOString();
       for (;;) {
         const health = (await (await fetch(`${service.url}/api/health`)).json()) as Record<string, unknown>;
@@ -143,7 +146,10 @@ async function beginYear(t: TestContext) {
       const before = seen();
       if (n > 1) faults.next({ times: n - 1, effect: { kind: "latency", ms: 0 } });
       faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "stall" } });
-      while (seen() - before < n) await sleep(5);
+      while (seen() - before < n) {
+        assertRuns(service);
+        await sleep(5);
+      }
       service.kill("SIGKILL");
       const { signal } = await service.ended;
       assert.equal(signal, "SIGKILL");
@@ -152,6 +158,10 @@ async function beginYear(t: TestContext) {
     },
   };
 }
+
+/** Nothing is awaited of a service that has ended. */
+const assertRuns = ({ child }: Serving): void =>
+  assert.deepEqual([child.exitCode, child.signalCode], [null, null], "the service ended by itself");
 
 /** The night that a backup belongs to, by its date. */
 const dateOfNight = (time: Date): string => time.toISOString().slice(0, 10);

@@ -19,7 +19,7 @@ import type { S3Emulator } from "./s3/emulator.ts";
 /** The bundle that a run of the tests has built (see test/run.ts); of a file that is run by itself, the sources. */
 export const PROGRAM = process.env.LIFEBOAT_TEST_PROGRAM ?? join(import.meta.dirname, "../../bin/lifeboat");
 /** No run of these tests takes so long; a program that hangs is killed and seen as such. The service waits for a full minute of the clock. */
-const hungMs = (args: readonly string[]): number => (args[0] === "serve" ? 300_000 : 120_000);
+const hungMs = (args: readonly string[]): number => (args[0] === "serve" ? 900_000 : 120_000);
 
 export interface Ran {
   /** Exit status; null when a signal ended it. */
