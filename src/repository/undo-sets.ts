@@ -205,13 +205,17 @@ export async function holdUndoSet(repository: Repository, { source, job }: UndoR
   await changeSigned(repository, "undo", undoRecordName(source, job), schema, (found) => found && { ...found, hold: held });
 }
 
-/** Removes what a job stored of an undo set without its record. False: it has one, or there is nothing. */
-export async function removeUnfinishedUndo({ storage }: Repository, source: string, job: string): Promise<boolean> {
-  if ((await storage.head(undoRecordName(source, job))) !== undefined) return false;
+/** Removes what a job stored of an undo set without its record. `complete`: it has its record, and stays. */
+export async function removeUnfinishedUndo(
+  { storage }: Repository,
+  source: string,
+  job: string,
+): Promise<"complete" | "removed" | "absent"> {
+  if ((await storage.head(undoRecordName(source, job))) !== undefined) return "complete";
   const names = [undoSetName(source, job), undoFingerprintName(source, job, "before")];
   const there = await Promise.all(names.map(async (name) => (await storage.head(name)) !== undefined));
   for (const name of names) await storage.delete(name);
-  return there.includes(true);
+  return there.includes(true) ? "removed" : "absent";
 }
 
 /** Removes an undo set. The record is deleted last, so that an interrupted removal can be repeated. */

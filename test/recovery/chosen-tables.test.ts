@@ -28,6 +28,9 @@ test("R22 a restore that leaves out a foreign key is inconclusive, and says how 
   assert.match(open[0].message, /public\.users is not here and was not chosen; to include it: --tables orders,public\.users/);
   const whole = (await world.expect(0, "restore", "shop", "--tables", "orders,public.users", "--into", "both", "--json")).json();
   assert.equal(whole.verdict, "pass");
+  const refused = await world.run("undo", whole.job, "--yes", "shop");
+  assert.equal(refused.code, "JOB_UNKNOWN");
+  assert.match(refused.stderr, /replaced nothing in a database in use[\s\S]*next: drop what it made/);
 });
 
 test("R22 R33 a restore of chosen tables runs the probes about these tables, and no others", { skip }, async (t) => {

@@ -11,13 +11,13 @@ export type Silence = "stallBefore" | "stallAfter";
 export interface Gate {
   readonly connection: Connection;
   /** Falls silent at the Nth statement from the first on that matches; later ones are not heard either. */
-  fallSilent(from: RegExp, n: number, silence: Silence): { readonly hit: () => string | undefined };
+  fallSilent(from: Pick<RegExp, "test">, n: number, silence: Silence): { readonly hit: () => string | undefined };
   open(): void;
   close(): Promise<void>;
 }
 
 interface Plan {
-  readonly from: RegExp;
+  readonly from: Pick<RegExp, "test">;
   readonly n: number;
   readonly silence: Silence;
   begun: boolean;

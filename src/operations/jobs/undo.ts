@@ -34,6 +34,7 @@ import { undoSpool } from "../../repository/spool.ts";
 import { removeUnfinishedUndo } from "../../repository/undo-sets.ts";
 import type { Context, Source } from "../context.ts";
 import { undoCutOver } from "../cutover/back.ts";
+import { placesOf } from "./holders.ts";
 import { runHook } from "./hooks.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 
@@ -43,7 +44,7 @@ export const RESOURCE = {
   backup: (source: string, folder: string): Resource => ({ kind: "backup", locator: { source, folder } }),
   /** A backup being removed: gone. */
   removal: (source: string, folder: string, id: string): Resource => ({ kind: "removal", locator: { source, folder, id } }),
-  /** An undo set being stored: gone unless its record was written. */
+  /** An undo set, and the changes that it undoes: gone unless its record was written; then it is told how to undo them. */
   undoSet: (source: string, job: string): Resource => ({ kind: "undo-set", locator: { source, id: job } }),
   /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
@@ -105,8 +106,14 @@ const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
     if (removed) await removeMarks(repository, source, idOfFolder(folder) ?? "");
     return removed ? "removed" : "absent";
   },
-  async "undo-set"({ repository }, { source = "", id = "" }) {
-    return (await removeUnfinishedUndo(repository, source, id)) ? "removed" : "absent";
+  async "undo-set"(context, { source = "", id = "" }, _maker, say) {
+    for (const place of await placesOf(context)) {
+      const found = await removeUnfinishedUndo(place, source, id);
+      if (found === "complete")
+        say(`job ${id} may have changed ${source}, in whole or in part; next: \`lifeboat undo ${id} --yes ${source}\` takes that back`);
+      if (found !== "absent") return found === "removed" ? "removed" : "absent";
+    }
+    return "absent";
   },
   async removal({ repository, clock }, { source = "", folder = "", id = "" }) {
     const { hold } = await readMarks(repository, source, id);

@@ -17,6 +17,7 @@ import type { Resolved, Route } from "./resolve.ts";
 import { copySupply } from "./restored-copy.ts";
 import { rolesPart, rolesWanted } from "./roles.ts";
 import { swap } from "./swap.ts";
+import { withUndoSet } from "./undo-record.ts";
 
 /** A database that holds anything is refused before a byte is read, unless it is to be replaced. */
 export async function prepareDatabase(
@@ -78,22 +79,26 @@ async function carryOut(
   const direct = !source.engine.renamesDatabases && occupants.length === 0;
   const fresh = inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
   const { label } = place.connection;
-  const replaced = inPlace
-    ? replacedTables(context, source, { verb: "restore", target: label, into: request.into, rowsOnly: dataOnly }, job, watch)
-    : undefined;
-  const { arrival, reached } = await bring(context, source, route, job, watch, {
+  const load: LoadRequest = {
     tables,
     dataOnly,
     definitionsOf: only && dataOnly ? place.connection : undefined,
     asSuperuser,
     roles: rolesWanted(request),
     replace: inPlace && replace,
-    replaced,
     begin: async (archiveFile) => ({
       connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
       ownServer: false,
     }),
-  }).catch(async (error: unknown) => {
+  };
+  const { arrival, reached, undo } = await (inPlace
+    ? withUndoSet(job, source.name, async (file) => {
+        const replacing = { verb: "restore", target: label, into: request.into, rowsOnly: dataOnly };
+        const replaced = replacedTables(context, source, replacing, job, file, watch);
+        return { ...(await bring(context, source, route, job, watch, { ...load, replaced })), undo: replaced.undo };
+      })
+    : bring(context, source, route, job, watch, load).then((brought) => ({ ...brought, undo: undefined }))
+  ).catch(async (error: unknown) => {
     // What is in there was not made by this job: no clean-up may touch it.
     if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY")) {
       if (fresh === place.database && fresh !== "") await finish(source, place, fresh, job);
@@ -105,7 +110,7 @@ async function carryOut(
   const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
   if (asSuperuser === true) remarks.push("what the backup holds was allowed to run with the rights of the target's user (--as-superuser)");
   const made = { reached, checks: arrival.checks, warnings: [] };
-  if (fresh === undefined) return { ...made, target: label, remarks, connection: place.connection, undo: replaced?.undo };
+  if (fresh === undefined) return { ...made, target: label, remarks, connection: place.connection, undo };
   const resource = RESOURCE.database(source.name, place.server.label, fresh);
   if (judge(arrival.checks).verdict !== "fail") {
     const swapped = state.production

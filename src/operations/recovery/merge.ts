@@ -16,7 +16,7 @@ import { judged, planOfMerge } from "./merge-plan.ts";
 import { evidencePoint, jobPoint, type Resolved, type Route, recordRoute, resolve } from "./resolve.ts";
 import type { Merged, MergeRequest, Restored, RestoreRequest } from "./restore-request.ts";
 import { withRestoredCopy } from "./restored-copy.ts";
-import { fileUndo, undoFacts } from "./undo-record.ts";
+import { undoFacts, withUndoSet } from "./undo-record.ts";
 
 /** USAGE for options that have no meaning without --merge. */
 export function assertNoMergeOptions({ where, deleteExtra, noFollow, overwriteChanged }: MergeRequest): void {
@@ -156,16 +156,18 @@ export async function applied(
   let undo: UndoRecord | undefined;
   for (const remark of merging.findings.remarks) job.decide(remark);
   const merged = await job.step("merge", () =>
-    merging.apply({
-      overwriteChanged,
-      signal: job.signal,
-      progress: watch.progress,
-      assertAlive: () => job.assertAlive(),
-      async storeUndo(changes) {
-        const record = { ...undoFacts(context, job, source.name, { verb, target, into }), content: "changes" as const };
-        undo = await fileUndo(job, source.name, (place) => storeUndoSet(place, record, changes, context.sealKey, job.signal));
-      },
-    }),
+    withUndoSet(job, source.name, (file) =>
+      merging.apply({
+        overwriteChanged,
+        signal: job.signal,
+        progress: watch.progress,
+        assertAlive: () => job.assertAlive(),
+        async storeUndo(changes) {
+          const record = { ...undoFacts(context, job, source.name, { verb, target, into }), content: "changes" as const };
+          undo = await file((place) => storeUndoSet(place, record, changes, context.sealKey, job.signal));
+        },
+      }),
+    ),
   );
   for (const { table, inserted, updated, deleted, changedSince } of merged) {
     const left = changedSince === 0 ? undefined : `${changedSince} left alone, changed since they were compared`;

@@ -6,7 +6,7 @@ import type { TablesChange } from "../../ports/engine.ts";
 import { storeUndoAfter, storeUndoArchive, type UndoRecord } from "../../repository/undo-sets.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
-import { fileUndo, undoFacts } from "./undo-record.ts";
+import { type FileUndo, undoFacts } from "./undo-record.ts";
 
 export interface ReplacedTables {
   /** Stores what the tables hold. */
@@ -32,6 +32,7 @@ export function replacedTables(
   { engine, name }: Source,
   { rowsOnly, refuse, ...made }: Replacing,
   job: Job,
+  file: FileUndo,
   watch: Watch,
 ): ReplacedTables {
   const work = { signal: job.signal, progress: watch.progress };
@@ -41,7 +42,7 @@ export function replacedTables(
       return undo;
     },
     async before(connection, { present, absent }) {
-      undo = await fileUndo(job, name, async (place) => {
+      undo = await file(async (place) => {
         const dump = await engine.beginDump(connection, { kind: "tables", tables: present, ...work });
         try {
           const [data] = dump.parts;

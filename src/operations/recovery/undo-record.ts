@@ -27,12 +27,21 @@ export function undoFacts(
   };
 }
 
-/** Files an undo set. A job that dies meanwhile leaves none of its bytes behind. */
-export async function fileUndo(job: Job, source: string, store: (place: Repository) => Promise<UndoRecord>): Promise<UndoRecord> {
+/** Stores the undo set where the records of the job are. */
+export type FileUndo = (store: (place: Repository) => Promise<UndoRecord>) => Promise<UndoRecord>;
+
+/**
+ * Runs what stores an undo set and then changes a database. After a crash or a failure, the clean-up removes an undo set that is not
+ * complete, and says how to undo what was changed by means of one that is.
+ */
+export async function withUndoSet<T>(job: Job, source: string, act: (file: FileUndo) => Promise<T>): Promise<T> {
   const resource = RESOURCE.undoSet(source, job.id);
   await job.declare(resource);
-  const record = await job.file((place) => store(place));
+  const done = await act(async (store) => {
+    const record = await job.file((place) => store(place));
+    job.decide("the undo set is stored", `\`lifeboat undo ${job.id}\` brings the state before back`);
+    return record;
+  });
   await job.withdraw(resource);
-  job.decide("the undo set is stored", `\`lifeboat undo ${job.id}\` brings the state before back`);
-  return record;
+  return done;
 }

@@ -15,6 +15,7 @@ import { requireDigest, withDigest } from "../plan-digest.ts";
 import { advancing, bringBack } from "./load.ts";
 import { differencesOf, replacedTables, scopeOf } from "./replaced-tables.ts";
 import type { FoundUndo, UndoneJob, UndoRequest } from "./undo.ts";
+import { withUndoSet } from "./undo-record.ts";
 
 /** What the undo set holds, what the tables hold now, and whether that is what the job has left. */
 interface Standing {
@@ -54,34 +55,32 @@ export async function undoTables(
   if (isDone) return { ...done, tables: [] };
   if (refusal !== undefined) throw refusal;
   const { tables, created, rowsOnly } = archive;
-  const replaced = replacedTables(
-    context,
-    source,
-    {
-      verb: "undo",
-      target: record.target,
-      into: request.into ?? record.into,
-      rowsOnly,
-      refuse(present) {
-        const changed = request.overwriteChanged ? [] : differencesOf(source, now, present, archive);
-        if (changed.length > 0) throw changedSince(record, changed);
-      },
+  const replacing = {
+    verb: "undo",
+    target: record.target,
+    into: request.into ?? record.into,
+    rowsOnly,
+    refuse(present: Fingerprint) {
+      const changed = request.overwriteChanged ? [] : differencesOf(source, now, present, archive);
+      if (changed.length > 0) throw changedSince(record, changed);
     },
-    job,
-    watch,
-  );
+  };
   const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label);
   context.servers.set(place.server.label, place.server);
   if (loader !== undefined) await job.declare(loader);
-  const { checks } = await bringBack(context, source, supplyOf(context, found, before, watch), job, watch, {
-    tables,
-    dataOnly: rowsOnly,
-    replace: true,
-    removes: created,
-    replaced,
-    probes: false,
-    begin: async () => ({ connection: place.connection, ownServer: false }),
-  }).then(async (arrival) => ({ checks: [...arrival.checks, ...((await arrival.release?.()) ?? [])] }));
+  const { checks, undo } = await withUndoSet(job, source.name, async (file) => {
+    const replaced = replacedTables(context, source, replacing, job, file, watch);
+    const arrival = await bringBack(context, source, supplyOf(context, found, before, watch), job, watch, {
+      tables,
+      dataOnly: rowsOnly,
+      replace: true,
+      removes: created,
+      replaced,
+      probes: false,
+      begin: async () => ({ connection: place.connection, ownServer: false }),
+    });
+    return { checks: [...arrival.checks, ...((await arrival.release?.()) ?? [])], undo: replaced.undo };
+  });
   if (loader !== undefined) await job.withdraw(loader);
   const { verdict, reasons } = judge(checks);
   if (verdict === "fail") {
@@ -89,7 +88,7 @@ export async function undoTables(
       hint: `run \`lifeboat undo ${job.id} --yes ${source.name}\` to go back to what they held`,
     });
   }
-  return { ...done, tables: changesOf(before, now), undo: replaced.undo };
+  return { ...done, tables: changesOf(before, now), undo };
 }
 
 function supplyOf(context: Context, { record, place }: FoundUndo, expected: Fingerprint, watch: Watch): Parameters<typeof bringBack>[2] {

@@ -1,11 +1,13 @@
 // Undo: the state before a job comes back from the undo set that it stored. Rows that were changed since a merge are left alone; tables
 // that were changed since they were replaced are refused.
 import { LifeboatError } from "../../core/errors.ts";
+import { isId, timeOfId } from "../../core/ids.ts";
 import type { MergedTable, MergeFindings } from "../../core/merge-plan.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Merging } from "../../ports/merge.ts";
 import type { RestoreTarget } from "../../ports/restore-target.ts";
+import { type JobRecord, jobsSince } from "../../repository/journal.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { listUndoSets, readUndoSet, type UndoRecord } from "../../repository/undo-sets.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -155,9 +157,38 @@ async function found(context: Context, wanted: string, { signal }: Watch): Promi
       hint: `give the whole id: ${matching.map(({ record }) => record.job).join(", ")}`,
     });
   if (one !== undefined) return { ...one, source: sourceNamed(context, one.record.source) };
+  const job = await jobOf(context, typed, signal);
+  if (job?.verb === "restore") throw withoutSet(context, job);
   const newest = all.slice(-3).map(({ record }) => record.job);
   const there = newest.length === 0 ? "no undo set is stored" : `the newest that can be undone: ${newest.join(", ")}`;
   throw new LifeboatError("JOB_UNKNOWN", `job ${wanted} has no undo set (${there})`);
+}
+
+/** The journal of a job, by its whole id. */
+async function jobOf(context: Context, id: string, signal: AbortSignal): Promise<JobRecord | undefined> {
+  if (!isId(id)) return undefined;
+  // A journal is stored when its job has begun, moments after its id was made.
+  const since = new Date(timeOfId(id).getTime() - 1000);
+  for (const place of await placesOf(context)) for await (const job of jobsSince(place, since, signal)) if (job.id === id) return job;
+  return undefined;
+}
+
+/** What a restore without an undo set has replaced, and how that comes back. */
+function withoutSet({ sources }: Context, { id, source, resources }: JobRecord): LifeboatError {
+  const kept = resources.find(({ kind }) => kind === "kept-database")?.locator.name;
+  if (kept === undefined)
+    return new LifeboatError("JOB_UNKNOWN", `job ${id} has nothing to undo: it replaced nothing in a database in use`, {
+      hint: `drop what it made, which evidence/${source}/${id}/report.md names`,
+    });
+  const name = kept.replace(/_before_[^_]*$/, "");
+  const back =
+    sources.get(source)?.engine.renamesDatabases === true
+      ? `rename ${name}, then run in psql: alter database "${kept}" rename to "${name}"`
+      : `run \`mongodump --uri URI --db ${kept} --archive | mongorestore --uri URI --archive --drop --nsFrom '${kept}.*' --nsTo '${name}.*'\``;
+  return new LifeboatError("JOB_UNKNOWN", `job ${id} has no undo set: what it replaced is kept whole, as the database ${kept}`, {
+    hint: `${back}; \`lifeboat accept ${id} --yes ${source}\` drops it`,
+    details: { kept },
+  });
 }
 
 function planOf({ record, source }: FoundUndo, { overwriteChanged }: UndoRequest, findings: MergeFindings): Plan {

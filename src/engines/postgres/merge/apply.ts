@@ -12,8 +12,8 @@ import { type ForeignKey, wholeOf } from "./foreign-keys.ts";
 import { keyOfStage, type LiveState, type Staged, type StagedTable, type Work } from "./stage.ts";
 import { fromOf, rowHash, type Table, textOf } from "./tables.ts";
 
-const LOCK_TIMEOUT_MS = 3_000;
-const ATTEMPTS = 6;
+export const LOCK_TIMEOUT_MS = 3_000;
+export const ATTEMPTS = 6;
 /** A lock that is not given, a deadlock, a row that another transaction made at the same moment. */
 const CONTENTION = new Set(["55P03", "40P01", "40001"]);
 const NAMED = 5;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { MergeFindings, MergeRefusal, MergeSample, MergeTable, RaisedSequence, RowChange } from "../../../core/merge-plan.ts";
 import { counted } from "../../../core/words.ts";
 import type { Client } from "../connect/client.ts";
+import { ATTEMPTS, LOCK_TIMEOUT_MS } from "./apply.ts";
 import { keyOfStage, type LiveState, type Staged, type StagedTable } from "./stage.ts";
 import { fromOf, keyColumns, rowHash, textOf } from "./tables.ts";
 
@@ -50,7 +51,10 @@ export async function findingsOf(live: LiveState, staged: Staged, told: Told): P
     if (!table.writable) refusals.push({ table: table.name, obstacle: "not writable", message: `the user may not change ${table.name}` });
     sequences.push(...(await raisedBy(client, one, told.sequences)));
     for (const remark of remarksOf(live, one, refusals)) remarks.add(remark);
-    locks.push(`${table.name}: ROW EXCLUSIVE, and ${counted(counts.update + counts.delete, "row")} locked until the merge is committed`);
+    const rows = counted(counts.update + counts.delete, "row");
+    locks.push(
+      `${table.name}: ROW EXCLUSIVE, and ${rows} locked until the commit, after at most ${LOCK_TIMEOUT_MS / 1000} s of waiting for others, ${ATTEMPTS} times`,
+    );
   }
   return { tables, compared: told.compared, unmergeable: refusals, sequences, remarks: [...remarks], locks, digest: digest.digest("hex") };
 }
