@@ -48,7 +48,7 @@ function assertWholeSets({ repository }: World): void {
   for (const job of jobs) assert.ok(names.includes(`${job}.json`) && names.includes(`${job}.zst.age`), names.join());
 }
 
-test("R10 R22 R56 kill -9 during a merge, a replacement or an undo in PostgreSQL leaves nothing half done", { skip }, async (t) => {
+test("R10 R22 kill -9 during a merge, a replacement or an undo in PostgreSQL leaves nothing half done", { skip }, async (t) => {
   const shop = await freshDatabase();
   await query(shop, "create table t (id int primary key, what text); insert into t select i, 'row ' || i from generate_series(1, 50) i");
   const gate = await statementGate(shop);
@@ -145,7 +145,7 @@ test("R10 R22 R56 kill -9 during a merge, a replacement or an undo in PostgreSQL
   await world.assertNothingLeft();
 });
 
-test("R10 R56 kill -9 between two batches of a MongoDB merge is told, and undo or the same merge completes it", async (t) => {
+test("R10 kill -9 between two batches of a MongoDB merge is told, and undo or the same merge completes it", async (t) => {
   const [source, scratch] = await Promise.all([mongoWorld(t), mongoWorld(t)]);
   const users = source.db("shop").collection<{ _id: number; n: number }>("users");
   await users.insertMany(Array.from({ length: 500 }, (_none, _id) => ({ _id, n: 1 })));
