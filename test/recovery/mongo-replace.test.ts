@@ -58,7 +58,10 @@ test("R22 R23 a replaced database is kept until accepted, under the name in the 
   await world.expect(0, "jobs", "recover");
   assert.ok((await databases(source)).includes(kept), "no clean-up drops it");
   const { stderr } = await world.run("undo", job, "--yes", "shop");
-  assert.match(stderr, new RegExp(`is kept whole, as the database ${kept}[\\s\\S]*mongorestore .*--nsFrom '${kept}\\.\\*' --nsTo 'copy\\.\\*'`));
+  assert.match(
+    stderr,
+    new RegExp(`is kept whole, as the database ${kept}[\\s\\S]*mongorestore .*--nsFrom '${kept}\\.\\*' --nsTo 'copy\\.\\*'`),
+  );
   await world.expect(0, "accept", job, "--yes", "shop");
   assert.deepEqual((await databases(source)).sort(), ["copy", "shop"]);
 });
