@@ -1,5 +1,6 @@
 // Work as data: one operation to run once, for a due slot or a caller, on any machine that has room for it.
 import type { ErrorCode } from "./errors.ts";
+import type { Actor } from "./people.ts";
 
 /** What a work item takes of the machine that runs it. */
 export interface Needs {
@@ -27,6 +28,8 @@ export interface WorkItem {
   readonly needs: Needs;
   /** Not before this instant, in ISO 8601. */
   readonly notBefore: string;
+  /** Of a job that a caller began and waits for: it is tried once, and its worker answers. Absent: it is due by a schedule. */
+  readonly caller?: { readonly job: string; readonly actor: Actor } | undefined;
   /** By the writer key of the machine that put it, in base64: a queue alone is not trusted. */
   readonly signature?: string | undefined;
 }

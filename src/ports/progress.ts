@@ -15,8 +15,8 @@ export interface Progress {
   begin?(job: { readonly id: string; readonly verb: string; readonly source: string }): void;
   /** That job has ended. Absent `code`: it is done. */
   end?(code?: string): void;
-  /** The same stream for work on several sources at once, each with its own jobs. */
-  fork?(): Progress;
+  /** The same stream for work on several sources at once, each with its own jobs. `also` receives the events of that work too. */
+  fork?(also?: Events): Progress;
 }
 
 export const silentProgress: Progress = { step() {}, advance() {}, note() {} };

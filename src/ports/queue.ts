@@ -25,8 +25,10 @@ export interface Claim {
   readonly attempt: number;
   /** Renews the claim. False: it was lost, and another worker may have the item. */
   renew(): Promise<boolean>;
-  /** Removes the item: its result is in the repository. */
-  done(): Promise<void>;
+  /** Removes the item: its result is in the repository. `answer`: the last one about it, stored in the same act. */
+  done(answer?: string): Promise<void>;
+  /** Stores answers about the item for the machine that put it, after those before. */
+  tell(answers: readonly string[]): Promise<void>;
   /** Puts the item back, with a pause that grows. Parks it when its attempts are used up; then it returns true. */
   fail(failure: WorkFailure): Promise<boolean>;
   /** Keeps the item from being taken until `release`. */
@@ -57,6 +59,12 @@ export interface SeenWorker extends WorkerReport {
 /** Picks one of the waiting items (most urgent first) beside those that run on any machine. Undefined: none fits. */
 export type Choose = (waiting: readonly WorkItem[], running: readonly WorkItem[]) => WorkItem | undefined;
 
+/** An answer about an item. `at` grows with each. */
+export interface Told {
+  readonly at: number;
+  readonly answer: string;
+}
+
 export interface Queue {
   /** How often a claim must be renewed so that it is not lost. */
   readonly renewEveryMs: number;
@@ -64,12 +72,18 @@ export interface Queue {
   put(items: readonly WorkItem[]): Promise<readonly string[]>;
   /** Claims the item that `choose` picks. No two workers choose at the same time, so limits hold over all of them. */
   take(choose: Choose): Promise<Claim | undefined>;
+  /** The item with this key. Undefined: it has ended, or was never put. */
+  find(key: string): Promise<QueueEntry | undefined>;
+  /** The answers about an item after `at`, for a week at most. 0: all. */
+  told(key: string, at: number): Promise<readonly Told[]>;
   /** Every item, most urgent first. */
   list(): Promise<readonly QueueEntry[]>;
   /** Makes a parked item wait again, with all its attempts. False: no item with this key is parked. */
   release(key: string): Promise<boolean>;
   /** Removes an item that does not run. False: there is none. */
   drop(key: string): Promise<boolean>;
+  /** Removes an item in any state, and its answers. The worker that runs it loses its claim, and stops. */
+  withdraw(key: string): Promise<void>;
   report(worker: WorkerReport): Promise<void>;
   /** Removes a worker that ends. */
   retire(name: string): Promise<void>;

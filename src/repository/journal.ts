@@ -5,7 +5,7 @@ import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.
 import { timeOfId } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Resource } from "../ports/resource.ts";
-import type { Storage } from "../ports/storage.ts";
+import type { ObjectInfo, Storage } from "../ports/storage.ts";
 import { decision, format, id, instant, list, locator, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import { jobName } from "./layout.ts";
 import { type Owner, ownerSchema, thisOwner } from "./owner.ts";
@@ -232,12 +232,12 @@ export async function* jobsSince(
     for (const month of await foldersDescending(storage, `jobs/${year}/`, signal)) {
       for (const day of await foldersDescending(storage, `jobs/${year}/${month}/`, signal)) {
         if (`${year}/${month}/${day}` < firstDay) return;
-        const names: string[] = [];
-        for await (const { name } of storage.list(`jobs/${year}/${month}/${day}/`, { signal })) {
-          if (objectOfSignature(name) === undefined) names.push(name);
+        const found: ObjectInfo[] = [];
+        for await (const info of storage.list(`jobs/${year}/${month}/${day}/`, { signal })) {
+          if (objectOfSignature(info.name) === undefined) found.push(info);
         }
-        for (const name of names.reverse()) {
-          const record = await readJob(repository, name, signal, onFlaw);
+        for (const info of found.reverse()) {
+          const record = await readOnce(repository, info, signal, onFlaw);
           if (record !== undefined && new Date(record.startedAt) < since) return;
           if (record !== undefined) yield record;
         }
@@ -264,6 +264,26 @@ export const journalNames = (id: string): ReadonlySet<string> => {
   const madeAt = timeOfId(id).getTime();
   return new Set([madeAt - ID_AHEAD_MS, madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
 };
+
+/** Journals that this process has read, by name, each with the version that it read. A fleet has thousands a day, and each beat looks at them. */
+const READ = new WeakMap<Repository, Map<string, { readonly etag: string; readonly record: JobRecord }>>();
+const MOST_READ = 10_000;
+
+async function readOnce(
+  repository: Repository,
+  { name, etag }: ObjectInfo,
+  signal: AbortSignal | undefined,
+  onFlaw: (message: string) => void,
+): Promise<JobRecord | undefined> {
+  const read = READ.get(repository) ?? new Map();
+  READ.set(repository, read);
+  const known = read.get(name);
+  if (known?.etag === etag) return known.record;
+  const record = await readJob(repository, name, signal, onFlaw);
+  if (read.size >= MOST_READ) read.clear();
+  if (record !== undefined && record.state !== "running") read.set(name, { etag, record });
+  return record;
+}
 
 async function readJob(
   repository: Repository,

@@ -145,6 +145,33 @@ export function queueContract(name: string, make: () => Promise<QueueUnderTest>,
       assert.equal((await entry("later"))?.notBefore.toISOString(), "2999-01-01T00:00:00.000Z");
     });
 
+    test("R51 R53 what a worker answers about an item is read after it ended, and an item is withdrawn while it runs", async () => {
+      await one.put([workItem("asked"), workItem("unwanted")]);
+      const claim = await taken(two, only("asked"));
+      await claim.tell(["a", "b"]);
+      await claim.tell(["c"]);
+      const told = await one.told("asked", 0);
+      assert.deepEqual(
+        told.map(({ answer }) => answer),
+        ["a", "b", "c"],
+      );
+      assert.equal((await one.find("asked"))?.state, "running");
+      await claim.done("end");
+      await claim.done("again");
+      assert.equal(await one.find("asked"), undefined);
+      assert.deepEqual(
+        (await one.told("asked", told.at(-1)?.at ?? 0)).map(({ answer }) => answer),
+        ["end"],
+      );
+      await one.withdraw("asked");
+      assert.deepEqual(await one.told("asked", 0), []);
+      const unwanted = await taken(two, first);
+      await one.withdraw("unwanted");
+      assert.equal(await unwanted.renew(), false);
+      await unwanted.done("late");
+      assert.deepEqual([await one.told("unwanted", 0), await one.find("unwanted")], [[], undefined]);
+    });
+
     test("R53 workers see each other's capacity and what they declined", async () => {
       const report = {
         name: "w1",

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openLifeboat } from "../../src/index.ts";
-import { cases } from "../support/every.ts";
+import { drawn } from "../support/accidents.ts";
+import { cases, seedOf } from "../support/every.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type Running } from "../support/program.ts";
 
@@ -20,9 +21,7 @@ workers: { jobs: 2, attempts: 1000, takeOver: 5s }
 test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, none doubled, no orphan, no false green`, {
   skip: skipWithoutPostgres(),
 }, async (t) => {
-  const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-  t.diagnostic(`LIFEBOAT_TEST_SEED=${seed}`);
-  const random = generator(seed);
+  const random = drawn(seedOf(t));
   const [shop, queue] = [await freshDatabase(), await freshDatabase()];
   await query(shop, "create table t as select generate_series(1, 10) as id");
   const names = Array.from({ length: SOURCES }, (_, at) => `s${at}`);
@@ -94,14 +93,3 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
   );
   await world.assertNothingLeft();
 });
-
-/** Mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

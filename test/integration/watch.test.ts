@@ -11,6 +11,8 @@ import { acknowledge } from "../../src/operations/retention/acknowledge.ts";
 import { planExpire } from "../../src/operations/retention/expire.ts";
 import { beat, channelWorks, openAlerts } from "../../src/operations/watch/beat.ts";
 import { checklistsOf } from "../../src/operations/watch/checklist.ts";
+import { sharedOf } from "../../src/operations/watch/shared.ts";
+import { statusOf } from "../../src/operations/watch/status.ts";
 import type { Connection, DatabaseFacts } from "../../src/ports/connection.ts";
 import type { Channel, Notifier } from "../../src/ports/notifier.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
@@ -203,4 +205,14 @@ test("R36 R37 a channel that refuses is not tried again, and another one speaks 
     (await look()).events.map(({ type, alert }) => `${type} ${alert.code}`),
     ["closed NOTIFY_FAILED"],
   );
+});
+
+test("R24 a look at a source that is told to stop ends with that reason, and no promise is left to fail", async (t) => {
+  const world = await beginWorld(t, { sources: { away: AWAY } });
+  const { context } = await wire(t, world);
+  const [source] = context.sources.values();
+  assert.ok(source);
+  const shared = await sharedOf(context, watch.signal);
+  const reason = new LifeboatError("CANCELLED", "stopped by SIGTERM");
+  await assert.rejects(statusOf(context, source, { ...watch, signal: AbortSignal.abort(reason) }, shared), reason);
 });

@@ -1,8 +1,14 @@
 // Several machines and one queue: what is due is put once, workers take what they have room for, and what fails is parked.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { apiJob } from "../../src/server/api/job-store.ts";
+import { beginSlack } from "../support/notify/rooms.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig } from "../support/program.ts";
+import { beginService } from "../support/service.ts";
+import { beginServing } from "../support/serving.ts";
 
 const YAML = `policies:
   nightly: { backups: [{ tier: daily, cron: "0 2 * * *", keep: 30d }] }
@@ -91,4 +97,92 @@ test("R36 R53 a queue that is away and work that is parked open alerts, which cl
   const [parked] = (await world.expect(4, "workers", "--json")).json().items;
   await world.expect(0, "workers", "release", parked.key);
   assert.deepEqual(await codes(), []);
+});
+
+test("R24 R36 R51 R53 two services and a worker share a queue: each slot and alert once, and jobs of callers run on it", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const slack = await beginSlack(t);
+  const [shop, far, queue] = [await freshDatabase(), await freshDatabase(), await freshDatabase()];
+  for (const source of [shop, far]) await query(source, "create table t as select generate_series(1, 100) as id");
+  const yaml = `policies:
+  nightly: { backups: [{ tier: daily, cron: "0 2 * * *", keep: 30d }], expire: "0 4 1 1 *", jitter: 20m }
+queue: \${LIFEBOAT_QUEUE}
+workers: { jobs: 2, takeOver: 5s }
+server: { beat: 1s }
+notify: { team: { kind: slack, url: "\${HOOK}", severities: [critical] } }
+`;
+  const world = await beginWorld(t, {
+    sources: { shop, far },
+    source: "policy: nightly, labels: [eu]",
+    yaml,
+    env: { LIFEBOAT_QUEUE: queue.url, HOOK: slack.url },
+  });
+  // Each machine has a directory of its own for its state.
+  const onMachine = (name: string): void => {
+    world.env.LIFEBOAT_STATE = join(world.directory, name);
+  };
+  onMachine("one");
+  let service = await beginService(world);
+  onMachine("two");
+  const other = await beginServing(world);
+  // No machine that schedules has the label: the alert opens before the worker comes.
+  const saying = (code: string): number => slack.messages.filter((message) => JSON.stringify(message).includes(code)).length;
+  while (saying("NO_BACKUP") < 2) await sleep(100);
+  onMachine("three");
+  const worker = world.start("work", "--labels", "eu", "--name", "w1");
+  onMachine("one");
+  for (const path of ["/api/health/db/shop", "/api/health/db/far"]) await other.health(path, 200);
+  while (saying("NO_BACKUP") < 4) await sleep(100);
+  assert.equal(saying("NO_BACKUP"), 4, "of each source it was told that it opened, and that it closed");
+  const due = [...service.lines.map((line) => JSON.parse(line)), ...other.lines].filter(({ message }) => message === "work is due");
+  assert.deepEqual(due.map(({ key }) => String(key).split(":").slice(0, 2).join(" ")).sort(), [
+    ...["backup far", "backup shop"],
+    ...["expire far", "expire shop"],
+  ]);
+
+  // A caller's backup runs on the worker, which alone has the label.
+  const token = await service.token(["operator"]);
+  const post = async (path: string, body: unknown, key: string) =>
+    apiJob.parse(await (await service.ask(path, { method: "POST", token, body, headers: { "idempotency-key": key } })).json());
+  const ended = async ({ id }: { readonly id: string }) => {
+    const text = await (await service.ask(`/api/jobs/${id}/events`, { token })).text();
+    return { text, job: apiJob.parse(await (await service.ask(`/api/jobs/${id}`, { token })).json()) };
+  };
+  const begun = await post("/api/backup", { source: "shop", reason: "before the migration" }, "k1");
+  const { text, job } = await ended(begun);
+  assert.deepEqual([job.state, job.exit], ["done", 0], JSON.stringify(job));
+  assert.match(text, /event: begin.*event: step.*event: end.*event: finished/s);
+  assert.equal((await post("/api/backup", { source: "shop", reason: "before the migration" }, "k1")).id, begun.id);
+  const { jobs } = (await world.expect(0, "jobs", "--source", "shop", "--json")).json();
+  assert.equal(jobs[0].id, begun.id, "the journal has the job's id");
+  const { points } = (await world.expect(0, "list", "shop", "--json")).json();
+  assert.equal(points.length, 2);
+  const verified = await ended(await post("/api/verify", { point: points[0].id }, "k2"));
+  assert.deepEqual([verified.job.state, verified.job.exit], ["done", 0], JSON.stringify(verified.job));
+  const { entries } = (await world.expect(0, "audit", "shop", "--json")).json();
+  assert.ok(
+    entries.some(({ job: of, actor }: { job: string; actor: { kind: string } }) => of === begun.id && actor.kind === "token"),
+    "the audit log names the caller",
+  );
+
+  // Without a worker it waits: it can be cancelled, and it outlives the service.
+  worker.kill("SIGTERM");
+  assert.equal((await worker.ended).exit, 0);
+  const unwanted = await post("/api/drill", { source: "far" }, "k3");
+  await service.ask(`/api/jobs/${unwanted.id}/cancel`, { method: "POST", token });
+  const cancelled = await ended(unwanted);
+  assert.deepEqual([cancelled.job.state, cancelled.job.error?.code], ["failed", "CANCELLED"]);
+  const waiting = await post("/api/backup", { source: "far" }, "k4");
+  await service.end();
+  onMachine("three");
+  await world.expect(0, "work", "--idle", "--labels", "eu");
+  onMachine("one");
+  service = await beginService(world);
+  assert.deepEqual((await ended(waiting)).job.state, "done");
+  const { items } = (await world.expect(0, "workers", "--json")).json();
+  assert.deepEqual(items, []);
+  await service.end();
+  await other.stop();
+  await world.assertNothingLeft();
 });

@@ -37,8 +37,13 @@ export class JobProgress implements Progress {
     this.#clock = clock;
   }
 
-  fork(): JobProgress {
-    return new JobProgress(this.#events, this.#clock);
+  fork(also?: Events): JobProgress {
+    const events = this.#events;
+    const both: Events = (event) => {
+      events(event);
+      also?.(event);
+    };
+    return new JobProgress(also === undefined ? events : both, this.#clock);
   }
 
   begin({ id, verb, source }: { readonly id: string; readonly verb: string; readonly source: string }): void {

@@ -48,6 +48,8 @@ const LOOK_BACK_MS = 7 * 86_400_000;
 export async function statusOf(context: Context, source: Source, watch: Watch, shared: Shared): Promise<SourceStatus> {
   const { clock } = context;
   const reach = reachOf(context, source, watch);
+  // Told to stop, it can throw before it is awaited.
+  reach.catch(() => undefined);
   const entries = await summariesOf(context, source.name);
   const own = entries.map(({ point }) => point);
   const stored: HealthReason[] = [

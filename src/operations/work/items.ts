@@ -7,6 +7,7 @@ import type { Repository } from "../../repository/repository.ts";
 import { requireWriter, signerOf } from "../../repository/trust.ts";
 import type { Context, Source } from "../context.ts";
 import { pointsOf } from "../points/points.ts";
+import { jobId } from "../schemas.ts";
 
 /** Streams hold no more, however large the database is. */
 const MEMORY_BYTES = 200_000_000;
@@ -18,13 +19,13 @@ interface Due {
   readonly request: Readonly<Record<string, unknown>>;
 }
 
-/** Due work as an item that any machine can run. */
-export async function itemOf(context: Context, source: Source, { key, operation, request }: Due): Promise<WorkItem> {
+/** Work as an item that any machine can run. Without a source, it is work on the storage alone. */
+export async function itemOf(context: Context, source: Source | undefined, { key, operation, request }: Due): Promise<WorkItem> {
   return {
     ...{ key, operation, request },
-    source: source.name,
-    provider: source.providerName,
-    needs: await needsOf(context, source, operation),
+    source: source?.name ?? null,
+    provider: source?.providerName ?? null,
+    needs: source === undefined ? { diskBytes: 0, memoryBytes: MEMORY_BYTES, labels: [] } : await needsOf(context, source, operation),
     notBefore: context.clock.now().toISOString(),
   };
 }
@@ -66,6 +67,13 @@ export async function offer(
 
 const bytesOf = ({ identity }: Repository, item: WorkItem): Buffer => Buffer.from(`lifeboat work ${identity.id} ${textOfWork(item)}`);
 
+const actor = z.strictObject({
+  kind: z.enum(["user", "person", "token", "service"]),
+  name: z.string(),
+  via: z.enum(["command line", "library", "api", "mcp", "schedule"]),
+  from: z.optional(z.string()),
+});
+
 const itemSchema = z.strictObject({
   key: z.string().check(z.maxLength(500)),
   operation: z.string().check(z.maxLength(64)),
@@ -74,6 +82,7 @@ const itemSchema = z.strictObject({
   provider: z.nullable(z.string()),
   needs: z.strictObject({ diskBytes: z.number(), memoryBytes: z.number(), labels: z.array(z.string()) }),
   notBefore: z.iso.datetime(),
+  caller: z.optional(z.strictObject({ job: jobId, actor })),
   signature: z.optional(z.string().check(z.maxLength(128))),
 });
 

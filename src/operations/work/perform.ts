@@ -1,9 +1,9 @@
 // Runs one work item: its operation with its request, and what its result says of it.
 import * as z from "zod/mini";
-import { asLifeboatError, ERROR_CODES, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, ERROR_CODES, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { WorkFailure, WorkItem } from "../../core/work.ts";
 import type { Operation, OperationContext } from "../operation.ts";
-import { parseRequest } from "../operation.ts";
+import { parseRequest, withJobId } from "../operation.ts";
 import { refuseForeign } from "./items.ts";
 
 /** The operations that a queue may run, and nothing else. */
@@ -42,8 +42,16 @@ export async function perform(context: OperationContext, item: WorkItem): Promis
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the table holds operations of every request and result
-async function run(context: OperationContext, item: WorkItem, operation: Operation<any, unknown, any>): Promise<Performed> {
-  const result = await operation.run(context, parseRequest(operation, item.request));
+async function run(given: OperationContext, item: WorkItem, operation: Operation<any, unknown, any>): Promise<Performed> {
+  const request = parseRequest(operation, item.request);
+  const { job, actor } = item.caller ?? {};
+  const context = { ...given, ...(actor && { actor }) };
+  const id = operation.oneJob?.(request) ? job : undefined;
+  const result = await operation.run({ ...context, ...withJobId(operation, request, id) }, request).catch((error: unknown) => {
+    // A worker that died or was stopped has begun a job with this id.
+    if (id === undefined || !isLifeboatError(error, "JOB_EXISTS")) throw error;
+    return operation.run(context, request);
+  });
   const { success, data } = withFailures.safeParse(result);
   const failures = success ? data.failures : [];
   const [first] = failures.filter(({ code }) => code !== "LEASE_HELD");

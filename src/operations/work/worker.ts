@@ -6,8 +6,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Capacity, declines, type Limits, without } from "../../core/capacity.ts";
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { WorkItem } from "../../core/work.ts";
+import type { JobEvent } from "../../ports/progress.ts";
 import type { Claim, Queue } from "../../ports/queue.ts";
 import type { OperationContext } from "../operation.ts";
+import { signAnswer } from "./answers.ts";
 import { mayRetry, type Performed, perform } from "./perform.ts";
 
 export interface WorkerOptions {
@@ -29,6 +31,8 @@ export interface WorkerOptions {
   /** Called after each item. `parked`: a person has to look. */
   readonly onEnd?: (performed: Performed, parked: boolean) => void;
 }
+
+const TELL_EVERY_MS = 1000;
 
 interface Running {
   readonly item: WorkItem;
@@ -120,6 +124,7 @@ async function capacityOf({ spoolDirectory }: OperationContext, { memoryBytes, d
 async function runClaim(context: OperationContext, { queue, onEnd }: WorkerOptions, claim: Claim): Promise<void> {
   const { progress } = context;
   const lost = new AbortController();
+  const events = claim.item.caller === undefined ? undefined : eventsTo(context, claim);
   const timer = setInterval(() => {
     claim.renew().then(
       (isMine) => isMine || lost.abort(new LifeboatError("LEASE_LOST", `another worker has taken over ${claim.item.key}`)),
@@ -128,9 +133,10 @@ async function runClaim(context: OperationContext, { queue, onEnd }: WorkerOptio
   }, queue.renewEveryMs);
   try {
     const signal = AbortSignal.any([context.signal, lost.signal]);
-    const own: OperationContext = { ...context, servers: new Map(), signal, progress: progress.fork?.() ?? progress };
+    const own: OperationContext = { ...context, servers: new Map(), signal, progress: progress.fork?.(events?.add) ?? progress };
     const performed = await perform(own, claim.item);
-    onEnd?.(performed, lost.signal.aborted ? false : await settle(claim, performed));
+    await events?.end();
+    onEnd?.(performed, lost.signal.aborted ? false : await settle(context, claim, performed));
   } catch (error) {
     // The claim lapses, and the next worker finds nothing due.
     progress.note(`the queue was not told how ${claim.item.key} ended: ${asLifeboatError(error).message}`);
@@ -139,9 +145,37 @@ async function runClaim(context: OperationContext, { queue, onEnd }: WorkerOptio
   }
 }
 
+/** Sends the events of the item to the machine that put it, at most once a second. Some may be lost with the queue; the end is not. */
+function eventsTo({ repository }: OperationContext, claim: Claim) {
+  let waiting: JobEvent[] = [];
+  let telling: Promise<void> = Promise.resolve();
+  const flush = (): Promise<void> => {
+    const answers = waiting.map((event) => signAnswer(repository, claim.item.key, { type: "event", event }));
+    waiting = [];
+    if (answers.length > 0) telling = telling.then(() => claim.tell(answers)).catch(() => undefined);
+    return telling;
+  };
+  const timer = setInterval(() => void flush(), TELL_EVERY_MS);
+  return {
+    add(event: JobEvent): void {
+      if (event.type === "advance" && waiting.at(-1)?.type === "advance") waiting.pop();
+      waiting.push(event);
+    },
+    async end(): Promise<void> {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}
+
 /** Tells the queue how it ended. True: the item is parked. */
-async function settle(claim: Claim, { outcome, failure }: Performed): Promise<boolean> {
+async function settle({ repository }: OperationContext, claim: Claim, { outcome, failure, result }: Performed): Promise<boolean> {
+  const { key, caller } = claim.item;
   if (outcome === "stopped") await claim.handBack();
+  // One that is not signed has no caller: it is parked.
+  else if (caller !== undefined && result !== undefined) await claim.done(signAnswer(repository, key, { type: "ended", result }));
+  else if (caller !== undefined && failure !== undefined && failure.code !== "INTEGRITY")
+    await claim.done(signAnswer(repository, key, { type: "failed", failure }));
   else if (outcome !== "failed" || failure === undefined) await claim.done();
   else if (mayRetry(failure)) return claim.fail(failure);
   else {

@@ -5,7 +5,7 @@ import { type JobWithMetadata, PgBoss } from "pg-boss";
 import { priorityOf, type WorkFailure, type WorkItem } from "../../core/work.ts";
 import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import type { QueueOrder } from "../../ports/descriptor.ts";
-import type { Claim, Queue, QueueEntry, SeenWorker, WorkerReport } from "../../ports/queue.ts";
+import type { Claim, Queue, QueueEntry, SeenWorker, Told, WorkerReport } from "../../ports/queue.ts";
 import { asQueueError, Link } from "./link.ts";
 
 const SCHEMA = "lifeboat_queue";
@@ -18,6 +18,10 @@ const ALL = 100_000;
 
 const WORKERS = `${SCHEMA}.lifeboat_worker`;
 const CREATE_WORKERS = `create table if not exists ${WORKERS} (name text primary key, report jsonb not null, seen_at timestamptz not null)`;
+const ANSWERS = `${SCHEMA}.lifeboat_answer`;
+const CREATE_ANSWERS = `create table if not exists ${ANSWERS}
+  (key text, at bigint generated always as identity, answer text not null, told_at timestamptz not null default pg_catalog.now(), primary key (key, at))`;
+const ANSWERED = "interval '7 days'";
 /** Of one transaction at a time over all machines. */
 const CHOOSING = 7_241_105_330_001;
 
@@ -104,6 +108,11 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
     return silent.length > 0;
   };
   const isSilent = (at: Date, now: Date): boolean => now.getTime() - at.getTime() > takeOverMs;
+  const tell = async (db: Link, key: string, answers: readonly string[]): Promise<void> =>
+    void (await db.executeSql(`insert into ${ANSWERS} (key, answer) select $1, answer from pg_catalog.unnest($2::text[]) as answer`, [
+      key,
+      [...answers],
+    ]));
   const find = async (key: string, db: Link): Promise<Stored | undefined> =>
     (await boss.findJobs<WorkItem>(NAME, { id: idOf(key), db }))[0];
 
@@ -114,7 +123,13 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
       item,
       attempt: job.retryCount + 1,
       renew: () => asked(async () => isMine(await boss.touch(NAME, mine))),
-      done: () => asked(async () => void (await boss.deleteJob(NAME, mine))),
+      done: (answer) =>
+        answer === undefined
+          ? asked(async () => void (await boss.deleteJob(NAME, mine)))
+          : inTransaction(async (db) => {
+              if (isMine(await boss.deleteJob(NAME, mine, { db }))) await tell(db, item.key, [answer]);
+            }),
+      tell: (answers) => asked(() => tell(link, item.key, answers)),
       fail: (failure) => asked(async () => isMine(await boss.fail(NAME, mine, { ...failure })) && job.retryCount >= attempts - 1),
       park: (failure) =>
         inTransaction(async (db) => {
@@ -131,6 +146,7 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
     await boss.start();
     await boss.createQueue(NAME);
     await link.executeSql(CREATE_WORKERS);
+    await link.executeSql(CREATE_ANSWERS);
   });
 
   return {
@@ -162,6 +178,16 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
         const [job] = await boss.fetch<WorkItem>(NAME, { includeMetadata: true, ignoreGroups: others, db });
         return job && claimOf(job, chosen);
       }),
+    find: (key) =>
+      asked(async () => {
+        const job = await find(key, link);
+        return job && entryOf(job, parse(job.data))[0];
+      }),
+    told: (key, after) =>
+      asked(async () => {
+        const { rows } = await link.executeSql(`select at, answer from ${ANSWERS} where key = $1 and at > $2 order by at`, [key, after]);
+        return rows.map(({ at, answer }: { at: string; answer: string }): Told => ({ at: Number(at), answer }));
+      }),
     list: () => asked(async () => (await all(link)).flatMap((job) => entryOf(job, parse(job.data)))),
     release: (key) =>
       inTransaction(async (db) => {
@@ -178,6 +204,11 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
         await boss.deleteJob(NAME, job.id, { db });
         return true;
       }),
+    withdraw: (key) =>
+      inTransaction(async (db) => {
+        await boss.deleteJob(NAME, idOf(key), { db });
+        await db.executeSql(`delete from ${ANSWERS} where key = $1`, [key]);
+      }),
     report: (worker) =>
       asked(async () => {
         await link.executeSql(
@@ -186,6 +217,7 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
           [worker.name, JSON.stringify(worker)],
         );
         await link.executeSql(`delete from ${WORKERS} where seen_at < pg_catalog.now() - ${SILENT}`);
+        await link.executeSql(`delete from ${ANSWERS} where told_at < pg_catalog.now() - ${ANSWERED}`);
       }),
     retire: (name) => asked(async () => void (await link.executeSql(`delete from ${WORKERS} where name = $1`, [name]))),
     workers: () =>

@@ -1,7 +1,7 @@
 // The queue of one process: in memory, and gone with it. Nothing is lost, because what is due is computed from the repository again.
 import { priorityOf, type WorkFailure, type WorkItem } from "../../core/work.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Claim, Queue, QueueEntry, SeenWorker, WorkerReport, WorkState } from "../../ports/queue.ts";
+import type { Claim, Queue, QueueEntry, SeenWorker, Told, WorkerReport, WorkState } from "../../ports/queue.ts";
 
 export interface ProcessQueueOptions {
   readonly clock: Clock;
@@ -27,10 +27,20 @@ const LONGEST_PAUSE_MS = 3_600_000;
 export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptions): Queue {
   const entries = new Map<string, Entry>();
   const reports = new Map<string, SeenWorker>();
+  const answers = new Map<string, Told[]>();
   let order = 0;
 
   const sorted = (): Entry[] =>
     [...entries.values()].sort((a, b) => priorityOf(b.item.operation) - priorityOf(a.item.operation) || a.order - b.order);
+
+  const tell = (key: string, given: readonly string[]): void => {
+    const told = answers.get(key) ?? [];
+    for (const answer of given) told.push({ at: told.length + 1, answer });
+    answers.set(key, told);
+  };
+  const entryOf = ({ item, state, attempts: tried, notBefore, failure }: Entry): QueueEntry => {
+    return { item, state, attempts: tried, notBefore, failure };
+  };
 
   const claim = (one: Entry): Claim => {
     const attempt = ++one.attempts;
@@ -42,9 +52,12 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
       item: one.item,
       attempt,
       renew: async () => isMine(),
-      async done() {
-        if (isMine()) entries.delete(one.item.key);
+      async done(answer) {
+        if (!isMine()) return;
+        entries.delete(one.item.key);
+        if (answer !== undefined) tell(one.item.key, [answer]);
       },
+      tell: async (given) => tell(one.item.key, given),
       async fail(failure) {
         const isParked = attempt >= attempts;
         const pause = Math.min(LONGEST_PAUSE_MS, pauseMs * 2 ** (attempt - 1));
@@ -81,10 +94,12 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
       const one = waiting.find(({ item }) => item.key === chosen?.key);
       return one && claim(one);
     },
-    list: async () =>
-      sorted().map(
-        ({ item, state, attempts: tried, notBefore, failure }): QueueEntry => ({ item, state, attempts: tried, notBefore, failure }),
-      ),
+    async find(key) {
+      const one = entries.get(key);
+      return one && entryOf(one);
+    },
+    told: async (key, after) => (answers.get(key) ?? []).filter(({ at }) => at > after),
+    list: async () => sorted().map(entryOf),
     async release(key) {
       const one = entries.get(key);
       if (one?.state !== "parked") return false;
@@ -93,6 +108,10 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
     },
     async drop(key) {
       return entries.get(key)?.state !== "running" && entries.delete(key);
+    },
+    async withdraw(key) {
+      entries.delete(key);
+      answers.delete(key);
     },
     async report(worker: WorkerReport) {
       reports.set(worker.name, { ...worker, seenAt: clock.now() });

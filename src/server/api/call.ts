@@ -15,7 +15,7 @@ interface CallOptions {
   readonly jobId?: string | undefined;
 }
 
-interface Answer {
+export interface Answer {
   readonly result: unknown;
   readonly exit: ExitStatus;
 }

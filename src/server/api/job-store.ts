@@ -39,6 +39,8 @@ export interface Order {
   readonly idempotency?: IdempotencyKey | undefined;
   /** SHA-256 of operation and request. */
   readonly digest: string;
+  /** A worker runs it: the service may end meanwhile. */
+  readonly queued?: boolean | undefined;
 }
 
 export interface JobStore {
@@ -47,6 +49,8 @@ export interface JobStore {
   has(key: IdempotencyKey): boolean;
   end(id: string, how: Pick<ApiJob, "state" | "endedAt" | "exit" | "result" | "error">): void;
   find(id: string): ApiJob | undefined;
+  /** Jobs that workers run, and that a service which has died followed. From now on this one follows them. */
+  adopt(): readonly ApiJob[];
   close(): void;
 }
 
@@ -54,6 +58,7 @@ const SCHEMA = `
   create table if not exists job (id text primary key, caller text, key text, digest text not null, operation text not null, source text,
     actor text not null, startedAt text not null, endedAt text, state text not null, exit integer, result text, error text,
     owner text not null, unique (caller, key)) without rowid;
+  create table if not exists queued (id text primary key) without rowid;
   create index if not exists job_by_state on job (state);
   create index if not exists job_by_start on job (startedAt);`;
 
@@ -72,10 +77,15 @@ export function openJobStore(path: string, now: Date): JobStore {
   const database = openPrivateDatabase(path, SCHEMA);
   const forget = (at: Date): void =>
     void database.prepare("delete from job where startedAt < ? and state <> 'running'").run(new Date(at.getTime() - KEPT_MS).toISOString());
+  const left: string[] = [];
   const abandon = database.prepare("update job set state = 'abandoned', endedAt = ? where id = ?");
   for (const { id, owner } of database.prepare("select id, owner from job where state = 'running'").all()) {
     const of = ownerSchema.safeParse(JSON.parse(String(owner)));
-    if (!of.success || lifeOf(of.data) !== "alive") abandon.run(now.toISOString(), String(id));
+    const isAlive = of.success && lifeOf(of.data) === "alive";
+    const isQueued = database.prepare("select 1 from queued where id = ?").get(String(id)) !== undefined;
+    // A service that has ended in this process is over too.
+    if (isQueued && (!isAlive || owner === JSON.stringify(thisOwner()))) left.push(String(id));
+    else if (!isAlive) abandon.run(now.toISOString(), String(id));
   }
   forget(now);
   const find = (id: string): ApiJob | undefined => {
@@ -84,7 +94,15 @@ export function openJobStore(path: string, now: Date): JobStore {
   };
   return {
     find,
-    begin({ job: { id, operation, source, actor: by, startedAt }, idempotency, digest }) {
+    adopt() {
+      const adopt = database.prepare("update job set owner = ? where id = ?");
+      const own = JSON.stringify(thisOwner());
+      return left.splice(0).flatMap((id) => {
+        adopt.run(own, id);
+        return find(id) ?? [];
+      });
+    },
+    begin({ job: { id, operation, source, actor: by, startedAt }, idempotency, digest, queued }) {
       forget(new Date(startedAt));
       const { changes } = database
         .prepare(
@@ -102,16 +120,19 @@ export function openJobStore(path: string, now: Date): JobStore {
           JSON.stringify(thisOwner()),
         );
       const isNew = changes === 1;
+      if (isNew && queued === true) database.prepare("insert into queued values (?)").run(id);
       const found = isNew
         ? database.prepare("select * from job where id = ?").get(id)
         : database.prepare("select * from job where caller = ? and key = ?").get(idempotency?.caller ?? "", idempotency?.key ?? "");
       return { job: row.parse(found), digest: stored.parse(found).digest, isNew };
     },
     has: ({ caller, key }) => database.prepare("select 1 from job where caller = ? and key = ?").get(caller, key) !== undefined,
-    end: (id, { state, endedAt, exit, result, error }) =>
-      void database
+    end(id, { state, endedAt, exit, result, error }) {
+      database
         .prepare("update job set state = ?, endedAt = ?, exit = ?, result = ?, error = ? where id = ?")
-        .run(state, endedAt, exit, JSON.stringify(result ?? null), error === null ? null : JSON.stringify(error), id),
+        .run(state, endedAt, exit, JSON.stringify(result ?? null), error === null ? null : JSON.stringify(error), id);
+      database.prepare("delete from queued where id = ?").run(id);
+    },
     close: () => database.close(),
   };
 }

@@ -1,14 +1,15 @@
 // Operations that change something, as jobs of the API: begun once per idempotency key, watched, cancelled, and remembered.
 import { createHash } from "node:crypto";
-import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, EXIT, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
-import type { JobEvent } from "../../ports/progress.ts";
+import type { Events, JobEvent } from "../../ports/progress.ts";
 import type { Caller } from "../people/caller.ts";
 import type { Service } from "../service.ts";
-import { runOperation } from "./call.ts";
+import { type Answer, runOperation } from "./call.ts";
 import { type ApiJob, type JobStore, openJobStore } from "./job-store.ts";
-import type { ApiOperation } from "./operations.ts";
+import { type ApiOperation, apiOperations } from "./operations.ts";
 import { isBug, problemOf, RequestProblem } from "./problem.ts";
+import { followJob, type JobRequest, putJob, queuedRequest } from "./queued.ts";
 
 /** Jobs of one service that run at the same time; the database servers have their own limits. */
 const MOST_RUNNING = 16;
@@ -31,6 +32,9 @@ export interface Running {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
+
+/** Runs a job until it has ended or is cancelled. Undefined: the service stopped, and a worker continues it. */
+type Run = (cancel: AbortSignal, events: Events) => Promise<Answer | undefined>;
 
 export class Jobs {
   readonly #service: Service;
@@ -56,6 +60,7 @@ export class Jobs {
     const digest = createHash("sha256")
       .update(JSON.stringify([operation.name, sorted(request)]))
       .digest("hex");
+    const queued = await this.#service.use(async (context) => queuedRequest(context, operation, request));
     const source = typeof request === "object" && request !== null && "source" in request ? request.source : undefined;
     const begun = store.begin({
       job: {
@@ -67,13 +72,15 @@ export class Jobs {
       },
       idempotency,
       digest,
+      queued: queued !== undefined,
     });
     if (begun.digest !== digest)
       throw new LifeboatError("IDEMPOTENCY_KEY_REUSED", "the idempotency key belongs to another request", {
         details: { job: begun.job.id },
       });
     if (!begun.isNew) return begun.job;
-    this.#run(store, operation, request, begun.job);
+    const run = queued === undefined ? this.#here(operation, begun.job, request) : this.#onWorker(operation, begun.job, queued);
+    this.#begin(store, operation, begun.job, run);
     return begun.job;
   }
 
@@ -84,8 +91,9 @@ export class Jobs {
     return job;
   }
 
-  /** What runs in this process. */
-  running(id: string): Running | undefined {
+  /** What runs in this process, or is followed by it. */
+  async running(id: string): Promise<Running | undefined> {
+    await this.#open();
     return this.#running.get(id);
   }
 
@@ -94,8 +102,24 @@ export class Jobs {
     this.#running.get(id)?.stop.abort(new LifeboatError("CANCELLED", "cancelled by a caller of the API"));
   }
 
-  #run(store: JobStore, operation: ApiOperation, request: unknown, job: ApiJob): void {
-    const { clock, log, cancel } = this.#service;
+  /** Runs it in this process. */
+  #here(operation: ApiOperation, { id, actor }: ApiJob, request: unknown): Run {
+    const { cancel } = this.#service;
+    return (stop, events) =>
+      runOperation(this.#service, operation, request, { signal: AbortSignal.any([cancel, stop]), events, jobId: id, actor });
+  }
+
+  /** Puts it on the queue and follows it; one that was put before the service died is only followed. */
+  #onWorker(operation: ApiOperation, job: ApiJob, request?: JobRequest): Run {
+    return async (cancel, events) => {
+      if (request !== undefined) await this.#service.use((context) => putJob(context, job, request));
+      const ended = await followJob(this.#service, operation, job, { cancel, stop: this.#service.signal, events });
+      return ended && { ...ended, exit: operation.exit?.(ended.result) ?? EXIT.done };
+    };
+  }
+
+  #begin(store: JobStore, operation: ApiOperation, job: ApiJob, run: Run): void {
+    const { clock, log } = this.#service;
     const stop = new AbortController();
     const events: NumberedEvent[] = [];
     const watchers: Running["watchers"] = new Set();
@@ -111,8 +135,9 @@ export class Jobs {
       log.info("a caller began a job", { ...fields, from: job.actor.from });
       let how: Parameters<JobStore["end"]>[1];
       try {
-        const options = { signal: AbortSignal.any([cancel, stop.signal]), events: tell, jobId: job.id, actor: job.actor };
-        const { result, exit } = await runOperation(this.#service, operation, request, options);
+        const ended = await run(stop.signal, tell);
+        if (ended === undefined) return;
+        const { result, exit } = ended;
         how = { state: "done", endedAt: clock.now().toISOString(), exit, result, error: null };
         log.info("a job of a caller is done", { ...fields, exit });
       } catch (error) {
@@ -141,6 +166,11 @@ export class Jobs {
     signal.throwIfAborted();
     this.#store ??= use(async ({ stateFile }) => {
       const store = openJobStore(stateFile("api"), clock.now());
+      const operations = await apiOperations();
+      for (const job of store.adopt()) {
+        const operation = operations.find(({ name }) => name === job.operation);
+        if (operation !== undefined) this.#begin(store, operation, job, this.#onWorker(operation, job));
+      }
       signal.addEventListener("abort", () => {
         void Promise.allSettled([...this.#running.values()].map(({ ended }) => ended)).then(() => store.close());
       });

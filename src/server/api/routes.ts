@@ -56,7 +56,7 @@ export async function apiRoutes(app: Hono, service: Service): Promise<void> {
   };
   api.get("/jobs/:id", async (request) => answer(request, JSON.stringify(await visibleJob(request))));
   api.get("/jobs/:id/events", async (request) => {
-    const running = jobs.running(request.req.param("id"));
+    const running = await jobs.running(request.req.param("id"));
     return eventStream(request, running, await visibleJob(request), service.signal);
   });
   api.post("/jobs/:id/cancel", async (request) => {
