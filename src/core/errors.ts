@@ -86,6 +86,8 @@ export const ERROR_CODES = {
   ),
   RESTORE_TARGET_NOT_EMPTY: ofRequest(EXIT.usage, "restore into a new name, or add --replace --yes SOURCE to overwrite this database"),
   RESTORE_TARGET_INVALID: ofRequest(EXIT.usage, "give --into a new database name, or the URL of an empty database"),
+  ERASURE_BLOCKED: code(EXIT.failed, "record the rows of the table named in the erasure ledger too: `lifeboat forget --help`"),
+  ERASURE_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat erasures` to see the entries of the erasure ledger"),
   MERGE_REFUSED: ofRequest(EXIT.usage, "restore the table beside the live one, or replace it whole; the message names it"),
   RECOVERY_TARGET_OUTSIDE_WINDOW: ofRequest(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),
   RECOVERY_SHORT: code(EXIT.integrity, "do not use the restored database; run `lifeboat verify` on the base backup and its log"),

@@ -75,6 +75,10 @@ export const MONITORS = {
     "a part of a restore point is missing or has another size",
     "put the part back, or run `lifeboat backup SOURCE`",
   ),
+  ERASURES_LOST: critical(
+    "entries of the erasure ledger are missing, unsigned or older than they were: erased rows could come back",
+    "put them back; if they are lost for good, run `lifeboat acknowledge SOURCE --reason lost` and record them again with `lifeboat forget`",
+  ),
   MARKS_ROLLED_BACK: critical(
     "holds and findings of a restore point are older than they were",
     "put them back; if they are lost for good, run `lifeboat acknowledge SOURCE --reason lost`",

@@ -32,6 +32,7 @@ const SENTENCES = {
   "create-role": ({ subject }) => `create the role ${subject}`,
   "create-database": ({ subject }) => `create a database on ${subject} and load into it`,
   load: ({ subject, object }) => `load ${subject} into ${object}`,
+  erase: ({ subject }) => `erase again what the erasure ledger names: ${subject}`,
   name: ({ subject }) => `name it ${subject}`,
   replace: ({ subject }) => `replace ${subject}`,
   keep: ({ subject, name }) => `keep ${subject} as ${name}`,

@@ -120,6 +120,18 @@ export const OPERATIONS = {
     summary: "Bring back the state before a merge",
     load: async () => (await import("./verbs/undo.ts")).undo,
   },
+  forget: {
+    summary: "Record rows that were erased on request, so that no restore brings them back",
+    load: async () => (await import("./verbs/forget.ts")).forget,
+  },
+  erasures: {
+    summary: "List the erasure ledger",
+    load: async () => (await import("./verbs/forget.ts")).erasures,
+  },
+  "erasures revoke": {
+    summary: "Take back an entry of the erasure ledger",
+    load: async () => (await import("./verbs/forget.ts")).erasuresRevoke,
+  },
   expire: {
     summary: "Apply the retention policy, with a reason for each decision",
     load: async () => (await import("./verbs/expire.ts")).expire,

@@ -5,6 +5,7 @@ import type { LogSpan } from "../core/log.ts";
 import type { BackupKind, Consistency } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
+import type { ErasureEngine } from "./erasure.ts";
 import type { LogReplay } from "./log.ts";
 import type { RowEngine } from "./merge.ts";
 import type { PhysicalEngine } from "./physical.ts";
@@ -163,6 +164,8 @@ export interface Engine {
   readonly rows?: RowEngine | undefined;
   /** The history of one row. Absent: not supported. */
   readonly history?: RowHistory | undefined;
+  /** Rows found by the hashes of their keys, and erased. Absent: not supported. */
+  readonly erasure?: ErasureEngine | undefined;
   /**
    * Whether a database with data can be renamed. Otherwise a restore into an unused name loads into that name directly, and one that
    * replaces data, chosen tables and rows alone included, moves table by table.

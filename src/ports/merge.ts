@@ -1,4 +1,5 @@
 // The merge port: rows of two databases compared by primary key, and what differs brought into the live one.
+import type { ErasedKeys } from "../core/erasure.ts";
 import type { MergedTable, MergeFindings, MergeRefusal } from "../core/merge-plan.ts";
 import type { Connection, Work } from "./connection.ts";
 
@@ -46,6 +47,11 @@ export interface MergeOptions extends RowSelection {
   readonly follow?: boolean | undefined;
 }
 
+export interface UndoOptions extends Work {
+  /** Rows with these keys are not brought back; a remark counts them. Default: none. */
+  readonly erased?: readonly ErasedKeys[] | undefined;
+}
+
 export interface ApplyOptions extends Work {
   /**
    * Stores the undo set: a change set that brings back the state before. Called before the first change, while the rows are locked; the
@@ -74,5 +80,5 @@ export interface RowEngine {
   beginMerge(past: Connection, now: Connection, options: MergeOptions): Promise<Merging>;
 
   /** Examines a change set that an earlier merge stored. Throws INTEGRITY for what is not one. */
-  beginUndo(now: Connection, changes: AsyncIterable<Uint8Array>, work: Work): Promise<Merging>;
+  beginUndo(now: Connection, changes: AsyncIterable<Uint8Array>, options: UndoOptions): Promise<Merging>;
 }

@@ -3,12 +3,13 @@
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 import type { Decision } from "../core/chronology.ts";
+import type { Erasures } from "../core/erasure.ts";
 import { isLifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Achieved, Objective } from "../core/objectives.ts";
 import { isInFuture } from "../core/restore-point.ts";
 import type { Check, Verdict } from "../core/verdict.ts";
-import { decision, digest, format, id, instant, list, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
+import { count, decision, digest, format, id, instant, list, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import type { JobStep } from "./journal.ts";
 import { evidenceFolder, evidenceName } from "./layout.ts";
 import type { Repository } from "./repository.ts";
@@ -42,6 +43,8 @@ export interface Evidence {
   readonly plan?: { readonly name: string; readonly run: string } | undefined;
   /** Facts that a reader requires to interpret the figures. */
   readonly remarks: readonly string[];
+  /** What applying the erasure ledger did. Absent: there was none, or it was not applied, which a check says. */
+  readonly erasures?: Erasures | undefined;
   /** The SHA-256 of the report beside it. */
   readonly report: string;
 }
@@ -80,6 +83,7 @@ export const evidenceSchema: Schema<Evidence> = z.looseObject({
   achieved: seconds,
   plan: maybe(z.looseObject({ name: word, run: word })),
   remarks: list(prose),
+  erasures: maybe(z.looseObject({ entries: count, rows: count, tables: list(z.looseObject({ table: prose, rows: count })) })),
   report: digest,
 });
 

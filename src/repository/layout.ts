@@ -57,6 +57,11 @@ export const undoFingerprintName = (source: string, job: string, state: "before"
   `${undoFolder(source)}${job}.${state}.zst.age`;
 export const undoRecordName = (source: string, job: string): string => `${undoFolder(source)}${job}.json`;
 
+/** The erasure ledger of a source: one signed object, and the sealed hashes of each entry. */
+export const erasuresName = (source: string): string => `sources/${source}/erasures.json`;
+export const erasuresFolder = (source: string): string => `sources/${source}/erasures/`;
+export const erasureKeysName = (source: string, id: string): string => `${erasuresFolder(source)}${id}.zst.age`;
+
 /** The state of a guarded change. */
 export const guardName = (source: string): string => `sources/${source}/guard.json`;
 

@@ -30,6 +30,7 @@ const OBJECT_TYPES = [
   "approval-plan",
   "approval-end",
   "guard",
+  "erasures",
 ] as const;
 
 export type ObjectType = (typeof OBJECT_TYPES)[number];

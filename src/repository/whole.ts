@@ -14,6 +14,8 @@ const MOST_BYTES = {
   "log segment": 1024 * MIB,
   /** 16 MiB of entries, or a single entry of the largest document. */
   "oplog segment": 64 * MIB,
+  /** About 450 000 keys. */
+  "list of erased keys": 32 * MIB,
   /** One line for each timeline. */
   "history file": MIB,
 } as const;

@@ -62,6 +62,9 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
     of("undo", async () => (await import("./undo.ts")).undoCommand),
   ],
   "Keeping:": [
+    of("forget", async () => (await import("./forget.ts")).forgetCommand),
+    of("erasures", async () => (await import("./forget.ts")).erasuresCommand),
+    of("erasures revoke", async () => (await import("./forget.ts")).erasuresRevokeCommand),
     of("expire", async () => (await import("./expire.ts")).expireCommand),
     of("hold", async () => (await import("./hold.ts")).holdCommand),
     of("release", async () => (await import("./hold.ts")).releaseCommand),

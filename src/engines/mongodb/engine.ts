@@ -8,6 +8,7 @@ import { openMongo, withMongo } from "./connect/connect.ts";
 import { databaseFacts } from "./connect/facts.ts";
 import { fingerprintSource, fingerprintSourceAt } from "./digest/digest.ts";
 import { beginDump } from "./dump/dump.ts";
+import { eraseDocuments, selectKeys } from "./erasure/erasure.ts";
 import { documentHistory } from "./history/history.ts";
 import { loadArchive } from "./load/load.ts";
 import { beginComparison } from "./merge/compare.ts";
@@ -53,7 +54,12 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
     rows: {
       beginComparison: (past, now, selection) => beginComparison(past, now, selection, source),
       beginMerge: (past, now, merging) => beginMerge(past, now, merging, source),
-      beginUndo: (now, changes, work) => beginUndo(now, changes, work, source),
+      beginUndo: (now, changes, options) => beginUndo(now, changes, options, source),
+    },
+
+    erasure: {
+      select: (live, selection) => selectKeys(live, selection, source),
+      erase: (target, keys, erasing) => eraseDocuments(target, keys, erasing, source),
     },
 
     async inspect(connection, work = {}) {

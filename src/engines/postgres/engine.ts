@@ -13,6 +13,8 @@ import { directConnection, refusePooled } from "./connect/pooled.ts";
 import { translateError } from "./connect/translate.ts";
 import { beginDump } from "./dump/begin.ts";
 import { databaseFacts } from "./dump/facts.ts";
+import { eraseRows } from "./erasure/erase.ts";
+import { selectKeys } from "./erasure/select.ts";
 import { findOmissions } from "./features/omissions.ts";
 import { rightsOf } from "./features/rights.ts";
 import { compareFingerprints } from "./fingerprint/compare.ts";
@@ -79,6 +81,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       open: (connection, row, work) => openRow(directConnection(connection), row, work),
       writes: () => new RowWrites(),
     },
+    erasure: { select: selectKeys, erase: eraseRows },
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;

@@ -139,7 +139,7 @@ export async function runJob<T>(
   }
 }
 
-const actOf = ({ verb, source, plan }: JobOrder, job: string, { actor, permit }: Watch) =>
+const actOf = ({ verb, source, plan, reason }: JobOrder, job: string, { actor, permit }: Watch) =>
   ({
     operation: verb,
     source,
@@ -148,7 +148,7 @@ const actOf = ({ verb, source, plan }: JobOrder, job: string, { actor, permit }:
     plan,
     approval: permit?.approval?.id,
     approvers: permit?.approval?.approvers,
-    reason: permit?.glass,
+    reason: permit?.glass ?? reason,
   }) as const;
 
 /** Records the job before it changes anything. AUDIT_UNWRITABLE where a change to production must be in the log and cannot be. */

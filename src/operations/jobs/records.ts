@@ -22,6 +22,8 @@ export interface JobOrder {
   readonly point?: string | undefined;
   /** Digest of the plan that is carried out. */
   readonly plan?: string | undefined;
+  /** Why it is done, for the audit log. */
+  readonly reason?: string | undefined;
   /** It must work where the repository cannot be written: its records are then filed on this machine. */
   readonly aside?: boolean | undefined;
 }

@@ -2,6 +2,7 @@
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import type { Check } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
 import type { Recovered, RecoveryOrder } from "../../ports/physical.ts";
 import { readPart } from "../../repository/backups.ts";
 import { physicalOf } from "../archive/log-intake.ts";
@@ -114,6 +115,21 @@ function reachedBy(replay: Replay, recovered: Recovered): Check[] {
       actual: recovered.reachedLsn,
     },
   ];
+}
+
+/** The source's own database in a recovered cluster. The connection throws RESTORE_TARGET_INVALID: at that instant there was none. */
+export async function ownDatabaseIn(
+  source: Source,
+  recovered: Recovered,
+  { wanted }: Replay,
+  signal: AbortSignal,
+): Promise<() => Connection> {
+  const database = await databaseOf(source, signal).catch(() => "");
+  return () => {
+    if (recovered.databases.includes(database)) return recovered.connection(database);
+    const there = recovered.databases.join(", ");
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `at ${wanted} the server had no database ${database}; it had ${there}`);
+  };
 }
 
 /** The source's own database, by the name it has at the source. */

@@ -1,6 +1,7 @@
 // The end of every drill and restore: objectives judged, the verdict from the checks, the estimate compared, the evidence filed, the
 // restore point marked.
 import type { DrillPlan } from "../../core/drill-schedule.ts";
+import type { Erasures } from "../../core/erasure.ts";
 import { type EstimateResult, judgeEstimate } from "../../core/estimate.ts";
 import { microsOf } from "../../core/micros.ts";
 import { NAME_PATTERNS, renderName } from "../../core/names.ts";
@@ -31,6 +32,8 @@ export interface Conclusion {
   readonly target: string;
   readonly checks: readonly Check[];
   readonly remarks?: readonly string[] | undefined;
+  /** What applying the erasure ledger did. */
+  readonly erasures?: Erasures | undefined;
   readonly estimated?: Plan["estimate"];
   /** Measured before the scratch place was removed. Default: the job's steps until now. */
   readonly rtoSeconds?: number | undefined;
@@ -63,7 +66,7 @@ export function measuredSeconds(job: Job): number {
 }
 
 export async function conclude(context: Context, source: Source, conclusion: Conclusion): Promise<Finding> {
-  const { job, asked, reached, into, verb, target, estimated, failed = false, schedule } = conclusion;
+  const { job, asked, reached, into, verb, target, estimated, failed = false, schedule, erasures } = conclusion;
   const { rtoSeconds = measuredSeconds(job) } = conclusion;
   const { rtoSeconds: promised } = source.objective;
   // A restore answers for its time; how much is lost is for a drill to measure, where an instant was asked for.
@@ -96,6 +99,7 @@ export async function conclude(context: Context, source: Source, conclusion: Con
     objective,
     achieved,
     remarks,
+    ...(erasures && { erasures }),
     ...(schedule && {
       plan: { name: schedule.name, run: renderName(schedule.pattern ?? NAME_PATTERNS.drill, { at: new Date(job.record.startedAt) }) },
     }),

@@ -9,6 +9,7 @@ import { RESOURCE } from "../jobs/undo.ts";
 import { bringTo } from "./copy.ts";
 import { codeOf, type DatabaseRequest, type DatabaseState, databaseParts, refusalsOf, stateOf } from "./database-plan.ts";
 import type { Made, ReadyRestore } from "./destination.ts";
+import { eraseAgain, eraseInUse } from "./erase.ts";
 import { beginDatabase, finish, setAside, takeName } from "./fresh.ts";
 import { type Arrival, bringBack, type LoadRequest } from "./load.ts";
 import { NOTHING } from "./plan.ts";
@@ -107,9 +108,13 @@ async function carryOut(
     throw error;
   });
   if (loader !== undefined) await job.withdraw(loader);
-  const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
+  // Rows that went into tables in use are erased there.
+  const apply = fresh === undefined ? eraseInUse : eraseAgain;
+  const erased = await apply(context, source, () => arrival.connection, job, watch, { tables });
+  const checksSoFar = [...arrival.checks, ...erased.checks];
+  const remarks = [...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`), ...erased.remarks];
   if (asSuperuser === true) remarks.push("what the backup holds was allowed to run with the rights of the target's user (--as-superuser)");
-  const made = { reached, checks: arrival.checks, warnings: [] };
+  const made = { reached, checks: checksSoFar, warnings: [], erasures: erased.erasures };
   if (fresh === undefined) return { ...made, target: label, remarks, connection: place.connection, undo };
   const resource = RESOURCE.database(source.name, place.server.label, fresh);
   if (judge(arrival.checks).verdict !== "fail") {
@@ -118,7 +123,7 @@ async function carryOut(
       : { kept: await takeName(source, state, fresh, job, context.clock.now()), checks: [], remarks: [] };
     await job.withdraw(resource);
     const kept = swapped.kept === undefined ? undefined : { id: swapped.kept, name: swapped.kept };
-    const all = { checks: [...arrival.checks, ...swapped.checks], remarks: [...remarks, ...swapped.remarks] };
+    const all = { checks: [...checksSoFar, ...swapped.checks], remarks: [...remarks, ...swapped.remarks] };
     return { ...made, ...all, target: label, connection: place.connection, kept };
   }
   const aside = await job.step("set aside", () => setAside(source, place, fresh, job));

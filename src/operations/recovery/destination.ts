@@ -1,4 +1,5 @@
 // What a restore goes into: each destination is looked at first, adds its part to the plan, and then carries the restore out.
+import type { Erasures } from "../../core/erasure.ts";
 import type { LifeboatError } from "../../core/errors.ts";
 import type { PlanCode } from "../../core/plan.ts";
 import type { Check } from "../../core/verdict.ts";
@@ -34,6 +35,7 @@ export interface Made extends Extras {
   readonly target: string;
   readonly checks: readonly Check[];
   readonly remarks: readonly string[];
+  readonly erasures?: Erasures | undefined;
   /** Runs when the evidence was filed, and says what else the result holds. */
   finish?(finding: Finding): Promise<Partial<Extras>>;
   /** Runs when the end of the restore failed. */

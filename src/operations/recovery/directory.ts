@@ -4,9 +4,10 @@ import { resolve } from "node:path";
 import { LifeboatError } from "../../core/errors.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { recoverCluster } from "./cluster.ts";
+import { ownDatabaseIn, recoverCluster } from "./cluster.ts";
 import type { Finding } from "./conclude.ts";
 import type { ReadyRestore } from "./destination.ts";
+import { eraseAgain } from "./erase.ts";
 import { clusterPart, scratchIn } from "./plan.ts";
 import type { Replay } from "./replay.ts";
 import { scratchDirectory } from "./restored-copy.ts";
@@ -46,11 +47,21 @@ export async function prepareDirectory(
     async carryOut(job) {
       const at = temporary ? scratchDirectory(context, job) : directory;
       const { recovered, checks } = await recoverCluster(context, source, replay, { directory: at, temporary }, job, watch);
+      const discard = async (): Promise<void> => {
+        await recovered.remove();
+        await job.withdraw(recovered.resource);
+      };
+      const own = await ownDatabaseIn(source, recovered, replay, job.signal);
+      const erased = await eraseAgain(context, source, own, job, watch).catch(async (error: unknown) => {
+        await discard();
+        throw error;
+      });
       return {
         reached: { kind: "cluster", replay },
         target: temporary ? `a scratch server on this machine, ${recovered.isolation}` : directory,
-        checks,
-        remarks: temporary ? ["the scratch server runs with fsync off"] : [],
+        checks: [...checks, ...erased.checks],
+        remarks: [...(temporary ? ["the scratch server runs with fsync off"] : []), ...erased.remarks],
+        erasures: erased.erasures,
         warnings: [],
         async finish(finding) {
           if (temporary) {
@@ -60,10 +71,7 @@ export async function prepareDirectory(
           await job.withdraw(recovered.resource);
           return { next: temporary ? [] : await recovered.next({ start }) };
         },
-        async discard() {
-          await recovered.remove();
-          await job.withdraw(recovered.resource);
-        },
+        discard,
       };
     },
   };

@@ -104,10 +104,10 @@ export async function drill(
         }
         throw error;
       });
-      const { reached, checks, place: target, rtoSeconds } = proven;
-      const remarks = proven.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
+      const { reached, checks, place: target, rtoSeconds, erasures } = proven;
+      const remarks = [...proven.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`), ...proven.remarks];
       // Evidence of a proof is filed once: no failure after it replaces it.
-      return conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks });
+      return conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks, erasures });
     },
     ({ evidence }) => ({ verdict: evidence.verdict, point: evidencePoint(resolved.route).id }),
   );

@@ -11,6 +11,7 @@ import { type Job, runJob } from "../jobs/job.ts";
 import { lookInto } from "../points/look.ts";
 import type { PointEntry } from "../points/points.ts";
 import type { SnapshotEntry } from "../points/snapshots.ts";
+import { refuseErased } from "./erase.ts";
 import { type Asks, askedWords, asksOf, PROVIDER_LOOKS, rowHistoryOf } from "./history-asks.ts";
 import { followLog } from "./history-log.ts";
 import { type Asking, type HistoryRequest, type Part, paid, readFrom, unknownFor } from "./history-part.ts";
@@ -46,6 +47,7 @@ export async function history(context: Context, source: Source, request: History
     });
   }
   if (backups.length + bases.length + logs.length > 0) await context.openKey();
+  await refuseErased(context, source, request.row, watch);
   return runJob(
     context,
     { verb: "history", source: source.name, aside: true },

@@ -13,7 +13,7 @@ import { bringBack, storedSupply } from "./load.ts";
 import { inOrder, type Past } from "./places.ts";
 import { clusterPart, placePart, routeParts, scratchIn } from "./plan.ts";
 import { type Replay, replayFrom } from "./replay.ts";
-import { assertApart, inScratch, scratchDirectory, withRestoredCopy } from "./restored-copy.ts";
+import { assertApart, inScratch, scratchDirectory, withUnerasedCopy } from "./restored-copy.ts";
 import { type LogRange, type State, statesOf } from "./states.ts";
 
 /** What a look takes, and what a pass over the history takes that begins anew: roughly, to choose between them. */
@@ -86,7 +86,7 @@ export function clusterPast(context: Context, source: Source, range: LogRange, w
     async lookAlone(place, use, job) {
       const at = { kind: "time", at: past.until(place) } as const;
       const route = { kind: "cluster", replay: await replayFrom(context, source, at, replay.log, job.signal) } as const;
-      return withRestoredCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
+      return withUnerasedCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
     },
   };
 }

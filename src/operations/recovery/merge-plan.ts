@@ -1,4 +1,5 @@
 // The plan of a merge: the rows that it would change, and why it would refuse.
+import type { Erasures } from "../../core/erasure.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import { changesIn, type MergeFindings, type MergeRefusal, type MergeTable } from "../../core/merge-plan.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
@@ -50,6 +51,7 @@ export async function planOfMerge(
   live: Connection,
   watch: Watch,
   refusals: readonly LifeboatError[],
+  erasures: Erasures | undefined,
 ): Promise<Plan> {
   const { before, after } = routeParts(context, source, resolved.route);
   const { nearest, unsigned, tables, where, deleteExtra, noFollow, overwriteChanged } = request;
@@ -89,6 +91,7 @@ export async function planOfMerge(
       parts: [before, load, after, mergePart(source, findings, live)],
       refusals,
       merge: findings,
+      erased: erasures?.rows,
     },
     watch,
   );

@@ -1,5 +1,6 @@
 // A merge: any route gives a restored copy, it is compared with the live database by primary key, and what is missing or changed is brought
 // back. The state before is stored as an undo set first.
+import type { Erasures } from "../../core/erasure.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import type { MergedTable, MergeFindings } from "../../core/merge-plan.ts";
 import type { Plan } from "../../core/plan.ts";
@@ -12,6 +13,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { conclude } from "./conclude.ts";
+import { isStale } from "./erase.ts";
 import { judged, planOfMerge } from "./merge-plan.ts";
 import { evidencePoint, jobPoint, type Resolved, type Route, recordRoute, resolve } from "./resolve.ts";
 import type { Merged, MergeRequest, Restored, RestoreRequest } from "./restore-request.ts";
@@ -33,9 +35,9 @@ export async function planMerge(context: Context, source: Source, request: Resto
     { verb: "plan-merge", source: source.name, point: jobPoint(resolved.route), aside: true },
     watch,
     (job) =>
-      withMerging(context, source, request, resolved, job, watch, false, async ({ merging, live }) => {
+      withMerging(context, source, request, resolved, job, watch, false, async ({ merging, live, erasures }) => {
         const refusals = await judged(source, request, resolved, merging.findings, live, job);
-        return planOfMerge(context, source, request, resolved, merging.findings, live, watch, refusals);
+        return planOfMerge(context, source, request, resolved, merging.findings, live, watch, refusals, erasures);
       }),
     ({ digest }) => ({ digest }),
   );
@@ -61,10 +63,11 @@ export async function mergeInto(context: Context, source: Source, request: Resto
     watch,
     (job) => {
       recordRoute(job, resolved, `rows of ${request.tables?.join(", ")} in the live database`);
-      return withMerging(context, source, request, resolved, job, watch, true, async ({ merging, live, copyChecks, reached }) => {
+      return withMerging(context, source, request, resolved, job, watch, true, async (opened) => {
+        const { merging, live, copyChecks, reached, erasures, remarks } = opened;
         const { findings } = merging;
         const refusals = await judged(source, request, resolved, findings, live, job);
-        const plan = await planOfMerge(context, source, request, resolved, findings, live, watch, refusals);
+        const plan = await planOfMerge(context, source, request, resolved, findings, live, watch, refusals, erasures);
         requireDigest(plan.digest, request.planDigest);
         const [refusal] = refusals;
         if (refusal !== undefined) throw refusal;
@@ -81,7 +84,8 @@ export async function mergeInto(context: Context, source: Source, request: Resto
           into: "merge",
           target: live.label,
           checks,
-          remarks: findings.remarks,
+          remarks: [...findings.remarks, ...remarks],
+          erasures,
           estimated: plan.estimate,
         });
         return { ...finding, merged, undo, tables: findings.tables.map(({ table }) => table), warnings: [] };
@@ -101,6 +105,9 @@ interface Opened {
   readonly live: Connection;
   readonly copyChecks: readonly Check[];
   readonly reached: Route;
+  /** Rows of the copy that were erased again: they are not brought back. */
+  readonly erasures: Erasures | undefined;
+  readonly remarks: readonly string[];
 }
 
 async function withMerging<T>(
@@ -115,7 +122,7 @@ async function withMerging<T>(
 ): Promise<T> {
   const rows = rowEngine(source);
   const live = await liveOf(source, request.into, job.signal);
-  return withRestoredCopy(context, source, route, job, watch, proof, async ({ connection, checks, reached }) => {
+  return withRestoredCopy(context, source, route, job, watch, proof, async ({ connection, checks, reached, erasures, remarks }) => {
     const { tables, where, deleteExtra, noFollow } = request;
     const work = { signal: job.signal, progress: watch.progress };
     // A copy from a physical backup or a branch has its source's identity: its address tells them apart.
@@ -124,7 +131,7 @@ async function withMerging<T>(
     const options = { tables, where, deleteExtra, follow: noFollow !== true, ...work };
     const merging = await job.step("compare", () => rows.beginMerge(connection(), live, options));
     try {
-      return await use({ merging, live, copyChecks: checks, reached });
+      return await use({ merging, live, copyChecks: checks.filter((check) => !isStale(check)), reached, erasures, remarks });
     } finally {
       await merging.end();
     }

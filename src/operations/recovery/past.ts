@@ -11,7 +11,7 @@ import { clusterPast, dumpPast, serverLogPast } from "./log-past.ts";
 import { inOrder, type Past } from "./places.ts";
 import { placePart } from "./plan.ts";
 import { type Resolved, resolve } from "./resolve.ts";
-import { assertApart, withRestoredCopy } from "./restored-copy.ts";
+import { assertApart, withUnerasedCopy } from "./restored-copy.ts";
 import { logRange } from "./states.ts";
 
 /**
@@ -105,7 +105,7 @@ async function pointPast(
     look: (places, use, job) =>
       inOrder(places, async (place) => {
         const { route } = await resolve(context, source, { kind: "point", name: pointAt(place).id }, watch);
-        return withRestoredCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
+        return withUnerasedCopy(context, source, route, job, watch, false, ({ connection }) => use(connection(), place));
       }),
   };
 }

@@ -6,7 +6,8 @@ import { estimate, type MeasuredStep, type PlannedStep, type SecondsRange } from
 import type { MergeFindings } from "../../core/merge-plan.ts";
 import type { DiskNeed, Plan, PlanCode, PlanRefusal, PlanRoute, PlanStep } from "../../core/plan.ts";
 import { askedOf, type RecoveryTarget, understood } from "../../core/recovery-target.ts";
-import { counted } from "../../core/words.ts";
+import { counted, wordsOf } from "../../core/words.ts";
+import { readErasures } from "../../repository/erasures.ts";
 import { evidenceOf } from "../../repository/evidence.ts";
 import { freeBytesIn, RESERVE_BYTES } from "../../repository/spool.ts";
 import { type Context, presentOf, type Source, type Watch } from "../context.ts";
@@ -42,6 +43,8 @@ export interface PlanDraft {
   readonly code?: readonly PlanCode[] | undefined;
   /** Of a merge: which rows it would change. */
   readonly merge?: MergeFindings | undefined;
+  /** Rows that the erasure ledger keeps from a merge. Absent: they are not counted yet. */
+  readonly erased?: number | undefined;
 }
 
 /** A restore that is ready: its plan, and what carries it out. */
@@ -60,6 +63,7 @@ export async function completePlan(context: Context, draft: PlanDraft, { signal 
     if (!isLifeboatError(error) || error.code === "BUG") throw error;
     return [];
   });
+  const erase = verb === "preview" ? [] : await eraseStep(context, draft, signal);
   const costs = parts.flatMap(({ cost }) => cost ?? []);
   const plan: Plan = {
     verb,
@@ -67,7 +71,7 @@ export async function completePlan(context: Context, draft: PlanDraft, { signal 
     to: askedOf(asked, present),
     route: { ...told, holds: told.at === undefined ? undefined : understood(told.at, present) },
     ...(others && { otherRoutes: others }),
-    steps: parts.flatMap(({ steps }) => steps),
+    steps: [...parts.flatMap(({ steps }) => steps), ...erase],
     refusals: [...refusals.map(({ code: why, message }) => ({ code: why, message })), ...disks.flatMap(refusalOf)],
     ...(code.length > 0 && { code }),
     ...(merge && { merge }),
@@ -80,6 +84,15 @@ export async function completePlan(context: Context, draft: PlanDraft, { signal 
     facts: Object.assign({}, ...parts.map(({ facts }) => facts)),
   };
   return withDigest(plan, draft.request);
+}
+
+async function eraseStep(context: Context, { source, erased }: PlanDraft, signal: AbortSignal): Promise<PlanStep[]> {
+  const { entries } = await readErasures(context.repository, source.name, signal);
+  const acting = entries.filter(({ revoked }) => revoked === undefined).length;
+  if (acting === 0) return [];
+  const { row } = wordsOf(source.engine.name);
+  const subject = erased === undefined ? `${acting} ${acting === 1 ? "entry" : "entries"}` : counted(erased, row);
+  return [{ action: "erase", subject, effect: "none", reason: "it was erased on request, and stays so" }];
 }
 
 /** The plan of what cannot be resolved: refused, with the reason. */

@@ -11,6 +11,7 @@ import { recordKept } from "../jobs/undo-provider.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
 import { historyControl } from "../points/look.ts";
 import { findSnapshot } from "../points/snapshots.ts";
+import { eraseInUse } from "./erase.ts";
 import { freeBranchName } from "./provider-names.ts";
 
 export interface PromoteRequest {
@@ -91,7 +92,10 @@ export async function promote(context: Context, source: Source, request: Promote
       );
       await recordKept(context, source.name, kept, { job: job.id, verb: "promote" });
       await job.withdraw(resource);
-      return { job: job.id, name, connection, kept, warnings };
+      // The branch may be older than an entry of the ledger.
+      const { checks } = await eraseInUse(context, source, () => connection, job, watch);
+      const told = checks.map(({ name: what, message }) => `${what}: ${message}`);
+      return { job: job.id, name, connection, kept, warnings: [...warnings, ...told] };
     },
     ({ kept }) => ({ branch: name, kept: kept.name }),
   );

@@ -14,6 +14,7 @@ import { RESOURCE } from "../jobs/undo.ts";
 import { recordKept } from "../jobs/undo-provider.ts";
 import { historyControl } from "../points/look.ts";
 import type { Made, ReadyRestore } from "./destination.ts";
+import { eraseAgain, eraseInUse } from "./erase.ts";
 import { type PlanPart, roundings } from "./plan.ts";
 import { prove } from "./prove.ts";
 import { expectedOf, type ProviderTarget } from "./provider.ts";
@@ -92,10 +93,21 @@ export async function preparePlace(
           if (!inPlace || job.signal.aborted) throw error;
           return [unproven(error)];
         });
+      // Only a new place can still be withheld.
+      const apply = inPlace || over ? eraseInUse : eraseAgain;
+      const { checks: found, remarks, erasures } = await apply(context, source, () => made.connection, job, watch);
       await settle();
       const all = [...warnings, ...adviceOf(source, target, inPlace)];
       const reached = { kind: "provider", target } as const;
-      return { ...rest, reached, target: made.connection.label, checks, remarks: all, warnings: [...target.remarks, ...all] };
+      return {
+        ...rest,
+        reached,
+        target: made.connection.label,
+        checks: [...checks, ...found],
+        remarks: [...all, ...remarks],
+        erasures,
+        warnings: [...target.remarks, ...all],
+      };
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Probe } from "../../ports/probe.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../points/look.ts";
 import type { ReadyRestore } from "./destination.ts";
+import { eraseInUse } from "./erase.ts";
 import { type PlanPart, roundings } from "./plan.ts";
 import { readings } from "./prove.ts";
 import { expectedOf, type ProviderTarget } from "./provider.ts";
@@ -58,7 +59,17 @@ export async function prepareTables(
       });
       const reached = { kind: "provider", target } as const;
       const into = `${restored.join(", ")} at ${connection.label}`;
-      return { reached, target: into, checks, remarks: warnings, warnings: [...target.remarks, ...warnings], tables: restored };
+      const nameOf = (table: string): string => (replace ? table : table + suffix);
+      const erased = await eraseInUse(context, source, () => connection, job, watch, { tables: restored, nameOf });
+      return {
+        reached,
+        target: into,
+        checks: [...checks, ...erased.checks],
+        remarks: [...warnings, ...erased.remarks],
+        erasures: erased.erasures,
+        warnings: [...target.remarks, ...warnings],
+        tables: restored,
+      };
     },
   };
 }

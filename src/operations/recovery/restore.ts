@@ -91,10 +91,10 @@ function carryOut(
     watch,
     async (job) => {
       recordRoute(job, resolved, INTO[into]);
-      const { reached, target, checks, remarks, finish, discard, ...extras } = await carry(job);
+      const { reached, target, checks, remarks, erasures, finish, discard, ...extras } = await carry(job);
       try {
         const whole = partial !== true;
-        const found = { verb: "restore", job, asked, reached, into, target, checks, remarks, estimated, whole } as const;
+        const found = { verb: "restore", job, asked, reached, into, target, checks, remarks, erasures, estimated, whole } as const;
         const finding = await conclude(context, source, found);
         if (extras.kept !== undefined) job.decide(`the state before is kept as ${extras.kept.name}`, "until the restore is accepted");
         return { ...finding, ...extras, ...(await finish?.(finding)) };

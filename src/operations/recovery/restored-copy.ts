@@ -16,8 +16,9 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { historyControl, inScratchBranch, removing } from "../points/look.ts";
 import { pointsOf } from "../points/points.ts";
-import { databaseOf, recoverCluster } from "./cluster.ts";
+import { ownDatabaseIn, recoverCluster } from "./cluster.ts";
 import { bringTo, type StoredCopy } from "./copy.ts";
+import { type Erased, eraseAgain } from "./erase.ts";
 import { advancing, bringBack, type Filled, type LoadRequest, type Place, type Supply, storedSupply } from "./load.ts";
 import { prove } from "./prove.ts";
 import { expectedOf, type ProviderTarget } from "./provider.ts";
@@ -35,8 +36,27 @@ export interface RestoredCopy {
   readonly notRestored: readonly Omission[];
 }
 
-/** Makes a restored copy for as long as `use` runs. With `proof`, it is read, compared and asked the probes first. */
+/**
+ * Makes a restored copy for as long as `use` runs. With `proof`, it is read, compared and asked the probes first. Then the erasure ledger is
+ * applied: its checks are among those of the copy.
+ */
 export function withRestoredCopy<T>(
+  context: Context,
+  source: Source,
+  route: Route,
+  job: Job,
+  watch: Watch,
+  proof: boolean,
+  use: (copy: RestoredCopy & Erased) => Promise<T>,
+): Promise<T> {
+  return withUnerasedCopy(context, source, route, job, watch, proof, async (copy) => {
+    const { checks, ...erased } = await eraseAgain(context, source, () => copy.connection(), job, watch);
+    return use({ ...copy, ...erased, checks: [...copy.checks, ...checks] });
+  });
+}
+
+/** The same as it was then: for what is loaded elsewhere, where the ledger is applied, and for questions that are answered with yes or no. */
+export function withUnerasedCopy<T>(
   context: Context,
   source: Source,
   route: Route,
@@ -86,12 +106,7 @@ async function fromCluster<T>(context: Context, source: Source, replay: Replay, 
     await job.cleanUp(() => recovered.remove());
     await job.withdraw(recovered.resource);
   };
-  const database = await databaseOf(source, job.signal).catch(() => "");
-  const connection = (): Connection => {
-    if (recovered.databases.includes(database)) return recovered.connection(database);
-    const there = recovered.databases.join(", ");
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `at ${replay.wanted} the server had no database ${database}; it had ${there}`);
-  };
+  const connection = await ownDatabaseIn(source, recovered, replay, job.signal);
   const place = `a temporary PostgreSQL server on this machine, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
   return removing(remove, () => use({ connection, place, checks, reached: { kind: "cluster", replay }, notRestored: [] }));
 }
@@ -219,7 +234,7 @@ export const copySupply = (
 ): Supply => ({
   at: route.kind === "cluster" ? dateOfMicros(route.replay.at) : route.target.at,
   async fill(spool, job) {
-    return withRestoredCopy(context, source, route, job, watch, false, async ({ connection, checks }) => {
+    return withUnerasedCopy(context, source, route, job, watch, false, async ({ connection, checks }) => {
       const filled = await copyOut(source, connection(), tables, checks, spool, job, watch);
       const recorded = route.kind === "provider" ? await expectedOf(context, route.target, watch) : undefined;
       if (recorded === undefined) return filled;

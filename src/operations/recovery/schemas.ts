@@ -110,6 +110,23 @@ export const findingFields = {
   ),
   objective,
   remarks: about(z.readonly(z.array(z.string())), "What was left out, or differs without being a fault."),
+  erasures: about(
+    orNull(
+      z.strictObject({
+        entries: about(count, "Entries that were applied."),
+        rows: about(count, "Rows or documents that were erased again."),
+        tables: about(
+          z.readonly(
+            z.array(
+              z.strictObject({ table: about(z.string(), "Its name, with its schema."), rows: about(count, "Rows or documents of it.") }),
+            ),
+          ),
+          "Those with such rows.",
+        ),
+      }),
+    ),
+    "What applying the erasure ledger did. Null: there is none, or a check says why it was not applied.",
+  ),
   plan: about(
     orNull(z.strictObject({ name: z.string(), run: about(z.string(), "Name of this run, by the pattern of the drill.") })),
     "The drill of the configuration that it was done for.",
@@ -134,6 +151,7 @@ export const findingJson = ({ repository }: Context, { evidence, filed, aside: o
   estimate: estimate ?? null,
   objective: secondsJson(evidence.objective),
   remarks: evidence.remarks,
+  erasures: evidence.erasures ?? null,
   plan: evidence.plan ?? null,
   evidence: filed,
   filedIn: onMachine?.directory ?? repository.storage.url,

@@ -12,6 +12,7 @@ import type { Context, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
+import { eraseAgain, wholeLedger } from "./erase.ts";
 import { advancing, bringBack } from "./load.ts";
 import { differencesOf, replacedTables, scopeOf } from "./replaced-tables.ts";
 import type { FoundUndo, UndoneJob, UndoRequest } from "./undo.ts";
@@ -55,6 +56,7 @@ export async function undoTables(
   if (isDone) return { ...done, tables: [] };
   if (refusal !== undefined) throw refusal;
   const { tables, created, rowsOnly } = archive;
+  await wholeLedger(context, source.name, job.signal);
   const replacing = {
     verb: "undo",
     target: record.target,
@@ -79,7 +81,10 @@ export async function undoTables(
       probes: false,
       begin: async () => ({ connection: place.connection, ownServer: false }),
     });
-    return { checks: [...arrival.checks, ...((await arrival.release?.()) ?? [])], undo: replaced.undo };
+    const released = (await arrival.release?.()) ?? [];
+    const { erasures } = await eraseAgain(context, source, () => place.connection, job, watch, { tables });
+    if (erasures !== undefined && erasures.rows > 0) await replaced.after(place.connection, undefined);
+    return { checks: [...arrival.checks, ...released], undo: replaced.undo };
   });
   if (loader !== undefined) await job.withdraw(loader);
   const { verdict, reasons } = judge(checks);

@@ -15,6 +15,7 @@ import { placesOf } from "../jobs/holders.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
 import { sourceNamed } from "../sources.ts";
+import { wholeLedger } from "./erase.ts";
 import { applied, liveOf, rowEngine } from "./merge.ts";
 import { changeSteps } from "./merge-plan.ts";
 import { planUndoTables, undoTables } from "./undo-tables.ts";
@@ -112,8 +113,9 @@ async function withUndo<T>(
   const live = await liveOf(source, into ?? record.into, job.signal);
   assertTarget(record, live);
   const key = await context.openKey();
+  const { keys: erased } = await wholeLedger(context, source.name, job.signal);
   const merging = await job.step("compare", () =>
-    rows.beginUndo(live, readUndoSet(place, record, key, job.signal), { signal: job.signal }),
+    rows.beginUndo(live, readUndoSet(place, record, key, job.signal), { signal: job.signal, erased }),
   );
   try {
     return await use(merging);

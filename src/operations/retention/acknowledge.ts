@@ -3,6 +3,7 @@
 import type { HealthReason } from "../../core/health.ts";
 import { acknowledgeLog, acknowledgeMarks, acknowledgePoints } from "../../repository/acknowledge.ts";
 import { changeAlerts, readAlerts } from "../../repository/alerts.ts";
+import { acknowledgeErasures, readErasures } from "../../repository/erasures.ts";
 import { mark } from "../../repository/marks.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -21,6 +22,7 @@ const ACKNOWLEDGED: ReadonlySet<HealthReason["code"]> = new Set<HealthReason["co
   "POINT_CHANGED",
   "MARKS_ROLLED_BACK",
   "LOG_MISSING",
+  "ERASURES_LOST",
 ]);
 
 /** Writes down, signed, what is missed of the source now. Nothing missed: an empty list, and nothing is written. */
@@ -30,7 +32,8 @@ export async function acknowledge(context: Context, of: Source, reason: string, 
   const look = async () => {
     const entries = await catalog.entries(source, watch.signal);
     const log = await catalog.log(source, watch.signal);
-    const missed = [...catalog.flaws(source), ...log.doubts].filter(({ code }) => ACKNOWLEDGED.has(code));
+    const { flaws } = await readErasures(repository, source, watch.signal);
+    const missed = [...catalog.flaws(source), ...log.doubts, ...flaws].filter(({ code }) => ACKNOWLEDGED.has(code));
     const signed = entries.filter(({ point }) => point.unsigned === undefined);
     const emptied = contentReasonsOf(of, signed);
     const newest = emptied.length === 0 ? undefined : comparedOf(signed).at(-1)?.point;
@@ -50,6 +53,7 @@ export async function acknowledge(context: Context, of: Source, reason: string, 
           await acknowledgePoints(repository, source, entries, reason, clock);
           await acknowledgeMarks(repository, source);
           await acknowledgeLog(repository, source, log.segments, clock);
+          await acknowledgeErasures(repository, source);
         }
         if (newest !== undefined) await mark(repository, source, newest.id, { acceptedAt: clock.now() });
         repository.memory.acceptLoss(source);

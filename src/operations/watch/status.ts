@@ -7,6 +7,7 @@ import { namesIn } from "../../core/hints.ts";
 import type { Limit } from "../../core/limits.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
+import { readErasures } from "../../repository/erasures.ts";
 import { type Evidence, lastEvidence } from "../../repository/evidence.ts";
 import { isPaused, type Pause } from "../../repository/pauses.ts";
 import { type LogStatus, logStatus } from "../archive/log-status.ts";
@@ -61,14 +62,16 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const pause = pauses.get(source.name);
   const paused = isPaused(pause, clock.now()) ? pause : undefined;
   const jobs = reasonsOf(holders, source.name, context.sources.keys());
-  const [{ unreachableBecause, serverNow, askedAt, limits }, log, provider, lastDrill, drills, attempt] = await Promise.all([
+  const [{ unreachableBecause, serverNow, askedAt, limits }, log, provider, lastDrill, drills, attempt, erasures] = await Promise.all([
     reach,
     logStatus(context, source, entries, watch),
     providerStatus(context, source, watch, observed),
     lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
     drillsDone(context, source, watch),
     lastAttempt(context, source.name, own, shared),
+    readErasures(context.repository, source.name, watch.signal),
   ]);
+  stored.push(...erasures.flaws);
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
   const points = [...own, ...(provider?.points ?? [])].sort(byTime);

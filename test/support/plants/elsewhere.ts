@@ -11,4 +11,5 @@ export const ELSEWHERE = {
   WORK_PARKED: "test/journeys/work.test.ts",
   QUEUE_AWAY: "test/journeys/work.test.ts",
   BREAK_GLASS: "test/journeys/approval.test.ts",
+  ERASURES_LOST: "test/attacks/erasures.test.ts",
 } satisfies { readonly [code in HealthCode]?: string };

@@ -2,12 +2,14 @@
 // each a transaction. An undo is the same from a stored change set on.
 import { createHash } from "node:crypto";
 import { EJSON } from "bson";
+import { leftErased } from "../../../core/erasure.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { MergeFindings, MergeRefusal, MergeSample, MergeTable, RowChange } from "../../../core/merge-plan.ts";
-import type { Connection, Work } from "../../../ports/connection.ts";
-import type { MergeOptions, Merging } from "../../../ports/merge.ts";
+import type { Connection } from "../../../ports/connection.ts";
+import type { MergeOptions, Merging, UndoOptions } from "../../../ports/merge.ts";
 import { decode, type Element, elementsOf } from "../bson/bson.ts";
 import { type MongoSession, openMongo } from "../connect/connect.ts";
+import { matcherOf } from "../erasure/keys.ts";
 import { type Namespace, type SourceScope, scopeOf, tableName } from "../scope.ts";
 import { applyChanges, type Change } from "./apply.ts";
 import { readChanges } from "./changes.ts";
@@ -68,14 +70,16 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
 export async function beginUndo(
   now: Connection,
   bytes: AsyncIterable<Uint8Array>,
-  { signal }: Work,
+  { signal, erased = [] }: UndoOptions,
   source: SourceScope,
 ): Promise<Merging> {
-  const stored = await readChanges(bytes);
+  const read = await readChanges(bytes);
   const live = await openMongo(now, { signal, poolSize: 4 });
   try {
     assertTransactions(live);
     const scope = scopeOf(now, source);
+    const gone = new Map([...Map.groupBy(erased, ({ table }) => table)].map(([table, keys]) => [table, matcherOf(keys)]));
+    const stored = read.filter(({ place, document }) => document === undefined || gone.get(tableName(scope, place))?.(document) !== true);
     const changes = stored.map(({ document: _none, ...one }) => ({ ...one, table: tableName(scope, one.place), from: one.place }));
     const documents = new Map(stored.map(({ place, key, document }) => [`${place.db}.${place.collection}\0${key}`, document]));
     const tables: MergeTable[] = [];
@@ -113,8 +117,9 @@ export async function beginUndo(
           return document === undefined ? [] : [[key, document] as const];
         }),
       );
+    const found = findingsOf(tables, [], changes);
     return {
-      findings: findingsOf(tables, [], changes),
+      findings: { ...found, remarks: [...leftErased(read.length - stored.length, "document"), ...found.remarks] },
       apply: (applying) => applyChanges(live, changes, fetch, applying),
       end: () => live.close(),
     };

@@ -1,7 +1,8 @@
 // A merge: a restored copy and the live database are compared by key, what differs becomes a change set, and that is staged, told and applied.
 // An undo is the same from a stored change set on.
-import type { Connection, Work } from "../../../ports/connection.ts";
-import type { MergeOptions, Merging } from "../../../ports/merge.ts";
+import { type ErasedKeys, leftErased } from "../../../core/erasure.ts";
+import type { Connection } from "../../../ports/connection.ts";
+import type { MergeOptions, Merging, UndoOptions } from "../../../ports/merge.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { directConnection } from "../connect/pooled.ts";
 import { sqlStateOf } from "../connect/translate.ts";
@@ -14,7 +15,7 @@ import { Entries } from "./entries.ts";
 import { findingsOf, NOTHING_TOLD, type Told } from "./findings.ts";
 import { foreignKeys } from "./foreign-keys.ts";
 import { scopeOf } from "./scope.ts";
-import { type LiveState, stageChanges } from "./stage.ts";
+import { type LiveState, stageChanges, withoutErased } from "./stage.ts";
 import { describeTables } from "./tables.ts";
 
 const askerOf = (client: Client): Asker => ({ ask: (sql, values) => client.query(sql, values) });
@@ -80,15 +81,27 @@ async function sequencesOf(copy: Client, tables: Entries["tables"]): Promise<Map
   return values;
 }
 
-export async function beginUndo(nowGiven: Connection, changes: AsyncIterable<Uint8Array>, { signal }: Work): Promise<Merging> {
+export async function beginUndo(
+  nowGiven: Connection,
+  changes: AsyncIterable<Uint8Array>,
+  { signal, erased = [] }: UndoOptions,
+): Promise<Merging> {
   return await withClients([directConnection(nowGiven)], signal, async ([client], end) => {
-    return await mergingOf(await liveState(client), changes, NOTHING_TOLD, end);
+    return await mergingOf(await liveState(client), changes, NOTHING_TOLD, end, erased);
   });
 }
 
-async function mergingOf(live: LiveState, changes: AsyncIterable<Uint8Array>, told: Told, end: () => Promise<void>): Promise<Merging> {
+async function mergingOf(
+  live: LiveState,
+  changes: AsyncIterable<Uint8Array>,
+  told: Told,
+  end: () => Promise<void>,
+  erased: readonly ErasedKeys[] = [],
+): Promise<Merging> {
   const staged = await stageChanges(live.client, live.tables, changes);
-  const findings = await findingsOf(live, staged, told);
+  const left = leftErased(await withoutErased(live.client, staged, erased), "row");
+  const found = await findingsOf(live, staged, told);
+  const findings = { ...found, remarks: [...left, ...found.remarks] };
   return { findings, end, apply: (options) => applyChanges(live, staged, findings.sequences, options) };
 }
 

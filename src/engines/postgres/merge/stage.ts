@@ -1,6 +1,8 @@
 // A change set in temporary tables of the live session: nothing of the database itself is changed by it.
+import { type ErasedKeys, mergedKeys } from "../../../core/erasure.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Client } from "../connect/client.ts";
+import { isErased } from "../erasure/match.ts";
 import type { RowAlgorithm } from "../fingerprint/expression.ts";
 import { copyIn } from "../load/copy-in.ts";
 import { readChanges } from "./changes.ts";
@@ -61,6 +63,28 @@ export async function stageChanges(client: Client, live: readonly Table[], chang
     },
   );
   return { algorithm, tables };
+}
+
+/** Takes rows out of the stage that the erasure ledger names, and returns their number: they are not brought back. */
+export async function withoutErased(client: Client, { tables }: Staged, erased: readonly ErasedKeys[]): Promise<number> {
+  let count = 0;
+  for (const { table, stage, columns } of tables) {
+    for (const keys of mergedKeys(erased.filter((one) => one.table === table.name))) {
+      const staged = keys.columns.map((name) => columns.findIndex((column) => column.name === name));
+      const key = staged.flatMap((place) => {
+        const column = columns[place];
+        return column === undefined ? [] : [{ ...column, quoted: `v${place}` }];
+      });
+      if (key.length < keys.columns.length) continue;
+      const [row] = await client.query<{ n: string }>(
+        `with gone as (delete from ${stage} s where s.want is not null and ${isErased(key, keys, "s", 1)} returning 1)
+         select pg_catalog.count(*)::pg_catalog.text as n from gone`,
+        [keys.hashes],
+      );
+      count += Number(row?.n);
+    }
+  }
+  return count;
 }
 
 const changed = (table: string, why: string): LifeboatError =>

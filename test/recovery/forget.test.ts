@@ -1,0 +1,217 @@
+// The erasure ledger: rows that were erased on request stay erased after every restore, by each route.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ObjectId } from "bson";
+import { hashOfKey } from "../../src/ports/erasure.ts";
+import { ledgerOf, openLedgerWorld, refusal } from "../support/erasures.ts";
+import { startRealNeon } from "../support/neon-sandbox.ts";
+import { mongoWorld } from "../support/oplog.ts";
+import { beginWritten, settle } from "../support/point-in-time.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+test("R61 rows in the erasure ledger stay erased after drills, restores, previews, merges and undos", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create schema "Odd"; create table users (id int primary key, email text unique, boss int references users);
+     create table orders (n serial primary key, user_id int not null references users, what text);
+     create table notes (user_id int references users on delete cascade, body text);
+     create table "Odd"."Prices" (region text, amount numeric(10, 2), primary key (region, amount));
+     create table audit (said text);
+     create function keep() returns trigger language plpgsql as $$ begin insert into public.audit values (old.email); return null; end $$;
+     create trigger keep before delete on users for each row execute function keep();
+     create materialized view emails as select email from users;
+     insert into users select g, 'u' || g || '@example.com', nullif(g - 1, 0) from generate_series(1, 50) g;
+     insert into orders (user_id, what) select g, 'o' from generate_series(1, 50) g;
+     insert into notes select 50, 'private' from generate_series(1, 3);
+     insert into "Odd"."Prices" values ('eu', 4), ('eu', 5), ('us', 4);
+     refresh materialized view emails`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  const { lifeboat, forget, backup, drill, restore } = await openLedgerWorld(t, world);
+  const id = await backup();
+  await query(shop, "alter table users disable trigger keep; delete from orders where user_id = 50; delete from users where id = 50");
+
+  const refused: readonly (readonly [Parameters<typeof forget>[0], string])[] = [
+    [{ table: "users" }, "USAGE"],
+    [{ table: "user", keys: ["50"] }, "TABLE_UNKNOWN"],
+    [{ table: "notes", keys: ["50"] }, "USAGE"],
+    [{ table: "users", columns: ["id"], keys: ["fifty"] }, "USAGE"],
+    [{ table: '"Odd"."Prices"', keys: ["fifty"] }, "USAGE"],
+    [{ table: "users", where: "id = 50" }, "USAGE"],
+    [{ table: "users", where: "now() is null" }, "USAGE"],
+    [{ table: "users", keysOf: ["0"] }, "ERASURE_UNKNOWN"],
+  ];
+  for (const [rows, code] of refused) {
+    const { message } = await refusal(forget(rows), code);
+    assert.ok(!/fifty/.test(message), "no message contains a key");
+  }
+  const made = await forget({ table: "users", keys: ["0050"] });
+  assert.deepEqual([made.liveRows, made.entry.table, made.entry.columns, made.entry.keys], [0, "public.users", ["id"], 1]);
+
+  // Orders still refer to the row: what was restored is not handed over, and the command that records them is named.
+  const blocked = await refusal(restore({ to: id, into: "blocked" }), "ERASURE_BLOCKED");
+  assert.match(blocked.message, /^rows of public\.orders refer to a row in the erasure ledger/);
+  assert.deepEqual(await query(shop, "select datname from pg_database where datname = 'blocked' or datname like 'lifeboat\\_%'"), []);
+  const command = `lifeboat forget shop --table public.orders --column user_id --keys-of ${made.entry.id} --reason 'belongs to them'`;
+  assert.ok(blocked.hint.includes(`\`${command}\``), blocked.hint);
+  await forget({ table: "public.orders", columns: ["user_id"], keysOf: [made.entry.id] });
+  const prices = await world.expect(
+    0,
+    ...["forget", "shop", "--table", '"Odd"."Prices"', "--key", '["eu", "4.0"]', "--key", '["us", "9"]', "--reason", "DSAR-17"],
+  );
+  assert.match(prices.stdout, /2 keys of "Odd"\."Prices" \(region, amount\) recorded as erasure .*\n1 live row still matches\n/);
+  const mailed = await forget({ table: "users", where: "email = 'u49@example.com'" });
+  assert.deepEqual([mailed.liveRows, mailed.next[0]?.text], [1, "1 row of the live database matches: delete it in the application"]);
+  await lifeboat.run("erasures revoke", { erasure: mailed.entry.id, reason: "wrong person" });
+
+  const tables = [
+    { table: "public.orders", rows: 1 },
+    { table: "public.users", rows: 1 },
+    { table: '"Odd"."Prices"', rows: 1 },
+  ];
+  const drilled = await drill();
+  assert.deepEqual([drilled.erasures, drilled.verdict], [{ entries: 3, rows: 3, tables }, "inconclusive"]);
+  assert.deepEqual(ledgerOf(drilled), ["pass", "inconclusive"]);
+  assert.match(JSON.stringify(drilled.checks), /materialized view public\.emails was computed from erased rows: refresh it/);
+
+  const erase = { action: "erase", subject: "3 entries", effect: "none", reason: "it was erased on request, and stays so" };
+  assert.deepEqual((await lifeboat.plan("restore", { source: "shop", to: id, into: "old" })).steps.at(-1), erase);
+  t.after(() => query(shop, "drop database if exists old"));
+  assert.equal((await restore({ to: id, into: "old" })).erasures?.rows, 3);
+  const [left] = await query(
+    { ...shop, url: shop.url.replace(/\/[^/?]+(\?|$)/, "/old$1") },
+    `select (select count(*)::int from users) as users, (select count(*)::int from orders) as orders, (select count(*)::int from notes) as notes,
+       (select count(*)::int from audit) as audit, (select count(*)::int from "Odd"."Prices") as prices,
+       (select tgenabled from pg_trigger where tgname = 'keep') as trigger`,
+  );
+  assert.deepEqual(left, { users: 49, orders: 49, notes: 0, audit: 0, prices: 2, trigger: "O" });
+  const previewed = await lifeboat.run("preview", { point: id, query: "select count(*)::int from users where id >= 49" });
+  assert.deepEqual(previewed.answer?.rows, [[1]]);
+
+  const erased = await refusal(lifeboat.run("history", { source: "shop", table: "users", key: ["50"] }), "USAGE");
+  assert.equal(erased.message, "this row of users is in the erasure ledger: its past is not shown");
+
+  // A merge brings back what was lost and not what was erased; nor does the undo of an earlier one.
+  await query(
+    shop,
+    "delete from orders where user_id = 49; delete from users where id = 49; update orders set what = 'x' where user_id < 3",
+  );
+  const merging = { to: id, merge: true, tables: ["users", "orders"] };
+  const planned = await lifeboat.plan("restore", { source: "shop", ...merging });
+  assert.equal(planned.steps.at(-1)?.subject, "3 rows");
+  const merged = await restore({ ...merging, yes: "shop" });
+  assert.deepEqual([merged.erasures?.rows, merged.verdict], [3, "pass"]);
+  assert.deepEqual(await query(shop, "select count(*)::int as n from users where id >= 49"), [{ n: 1 }]);
+  await forget({ table: "orders", columns: ["user_id"], keys: ["1"] });
+  const undo = await lifeboat.plan("undo", { job: merged.job });
+  assert.deepEqual(undo.merge?.remarks[0], "1 row in the erasure ledger is not brought back");
+
+  // The statement that docs/forget.md gives for restores by hand.
+  const [, byHand = ""] =
+    /(set timezone[\s\S]*?)\nEND\n/.exec(readFileSync(new URL("../../docs/forget.md", import.meta.url), "utf8")) ?? [];
+  const salt = `${JSON.parse(readFileSync(join(world.repository, "lifeboat.json"), "utf8")).id} shop `;
+  const entry = JSON.stringify({ salt, hashes: [hashOfKey(salt, ["7"])] });
+  const statement = byHand.replaceAll(":'entry'", `'${entry}'`);
+  const kept = await query(
+    shop,
+    `create temporary table users as values (7), (8); alter table pg_temp.users rename column1 to id; ${statement} select id from users`,
+  );
+  assert.deepEqual(kept, [{ id: 8 }]);
+
+  const listed = (await lifeboat.run("erasures", {})).ledger;
+  assert.deepEqual(
+    listed.map(({ erasure, olderPoints }) => [erasure.table, erasure.revoked?.reason, olderPoints]),
+    [
+      ["public.users", undefined, 1],
+      ["public.orders", undefined, 1],
+      ['"Odd"."Prices"', undefined, 1],
+      ["public.users", "wrong person", 1],
+      ["public.orders", undefined, 1],
+    ],
+  );
+  const audit = JSON.stringify(await lifeboat.run("audit", {}));
+  assert.match(audit, /wrong person/);
+  const stored = readdirSync(world.repository, { recursive: true, encoding: "utf8" }).filter((name) => /\.(json|md)$/.test(name));
+  for (const text of [audit, ...stored.map((name) => readFileSync(join(world.repository, name), "utf8"))])
+    assert.ok(!/u49@|0050|fifty/.test(text), "no key is stored in clear");
+  await world.assertNothingLeft();
+});
+
+test("R61 rows stay erased where WAL leads to the instant: drills, recoveries and directories", { skip }, async (t) => {
+  const written = await beginWritten(t);
+  const { world, cluster, shop } = written;
+  await query(shop, "create table users (id int primary key); insert into users select generate_series(1, 9)");
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  await query(shop, "insert into users values (10)");
+  const { latest } = await settle(written);
+  await query(shop, "delete from users where id in (3, 10)");
+  const { lifeboat, forget, drill, restore } = await openLedgerWorld(t, world);
+  await forget({ table: "users", keys: ["3", "10"] });
+  const rows = { entries: 1, rows: 2, tables: [{ table: "public.users", rows: 2 }] };
+  const drilled = await drill(latest);
+  assert.deepEqual([drilled.erasures, ledgerOf(drilled)], [rows, ["pass"]]);
+  const [recovered] = (await lifeboat.run("recover", { to: latest })).sources;
+  assert.deepEqual([recovered?.erasures, recovered?.place?.name], [rows, "shop_recovered"]);
+  const ids = await query(cluster.connection("shop_recovered"), "select array_agg(id order by id) as ids from users");
+  assert.deepEqual(ids, [{ ids: [1, 2, 4, 5, 6, 7, 8, 9] }]);
+  const directory = await restore({ to: latest, into: join(world.directory, "whole") });
+  assert.deepEqual([directory.erasures, ledgerOf(directory)], [rows, ["pass"]]);
+  await world.assertNothingLeft();
+});
+
+test("R61 documents in the erasure ledger stay erased after drills, restores, merges and undos", async (t) => {
+  const [source, scratch] = await Promise.all([mongoWorld(t), mongoWorld(t)]);
+  const users = source.db("shop").collection<{ _id: number | string | ObjectId; n: number; mail?: string }>("users");
+  const id = new ObjectId();
+  await users.insertMany([{ _id: id, n: 1 }, { _id: 42, n: 2 }, { _id: "42", n: 3 }, ...[5, 6, 7].map((n) => ({ _id: `u${n}`, n }))]);
+  await users.insertOne({ _id: "m", n: 8, mail: "ada@example.com" });
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop"), scratch: scratch.url("scratch") } } });
+  const { lifeboat, forget, backup, drill, restore } = await openLedgerWorld(t, world);
+  const point = await backup();
+  await users.deleteMany({ _id: { $in: [id, 42, "u5", "m"] } });
+  await users.updateOne({ _id: "u7" }, { $set: { n: -7 } });
+  const made = await forget({ table: "users", keys: [id.toHexString(), '{"$numberLong":"42"}'] });
+  assert.deepEqual([made.entry.columns, made.entry.keys, made.liveRows], [["_id"], 3, 0], "a plain word is text too");
+  await forget({ table: "users", columns: ["mail"], keys: ["ada@example.com"] });
+  const drilled = await drill();
+  assert.deepEqual([drilled.erasures, drilled.verdict], [{ entries: 2, rows: 3, tables: [{ table: "users", rows: 3 }] }, "pass"]);
+  assert.equal((await restore({ to: point, into: "copy" })).erasures?.rows, 3);
+  const left = await source.db("copy").collection<{ _id: unknown }>("users").distinct("_id");
+  assert.deepEqual(left.map(String).sort(), ["42", "u5", "u6", "u7"]);
+  const merged = await restore({ to: point, merge: true, tables: ["users"], yes: "shop" });
+  assert.deepEqual([merged.erasures?.rows, await users.countDocuments()], [3, 4], "u5 came back alone");
+  await users.updateOne({ _id: "u7" }, { $set: { n: 7 } });
+  await forget({ table: "users", where: '{"_id":"u7"}' });
+  const undo = await lifeboat.plan("undo", { job: merged.job });
+  assert.deepEqual(undo.merge?.remarks[0], "1 document in the erasure ledger is not brought back");
+  await refusal(forget({ table: "user", keys: ["1"] }), "TABLE_UNKNOWN");
+  await refusal(forget({ table: "users", where: '{"n":99}' }), "USAGE");
+  await world.assertNothingLeft();
+});
+
+test("R61 rows stay erased in a branch at Neon, and in production that is set back", { skip }, async (t) => {
+  const neon = await startRealNeon({ plan: "scale" });
+  t.after(() => neon.sandbox.close());
+  const production = { url: neon.sandbox.url, label: "production" };
+  await query(production, "create table users (id int primary key); insert into users select generate_series(1, 9)");
+  const world = await beginWorld(t, { sources: {}, neon: { shop: neon.sandbox }, source: "checks: [{ table: users, rows: { min: 1 } }]" });
+  const { forget, restore } = await openLedgerWorld(t, world);
+  await sleep(1200); // the provider's history has steps of a second
+  const to = new Date().toISOString();
+  await sleep(1200);
+  await query(production, "delete from users where id = 3");
+  await forget({ table: "users", keys: ["3"] });
+  const branch = await restore({ to, into: "past" });
+  assert.deepEqual([branch.erasures?.rows, ledgerOf(branch), branch.verdict], [1, ["pass"], "pass"]);
+  const back = await restore({ to, inPlace: true, yes: "shop" });
+  assert.deepEqual([back.erasures?.rows, ledgerOf(back)], [1, ["pass"]]);
+  assert.deepEqual(await query(production, "select count(*)::int as n from users"), [{ n: 8 }]);
+  await world.assertNothingLeft();
+});
