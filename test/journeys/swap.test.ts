@@ -39,6 +39,8 @@ test("R23 a restore in place runs between hooks, waits for health, and swaps bac
   await query(production, "delete from public.orders where id > 4");
 
   const plan = (await world.expect(0, ...inPlace, "--plan")).json();
+  const { reason } = plan.steps.find(({ action }: { action: string }) => action === "replace");
+  assert.match(reason, /^the connection string stays the same, so no cut-over is required; what it holds now is kept as /);
   const actions = plan.steps.map(({ action }: { action: string }) => action);
   assert.deepEqual(actions.slice(-4), ["hook", "replace", "hook", "await-health"]);
   const done = (await world.expect(0, ...inPlace)).json();

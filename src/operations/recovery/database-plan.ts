@@ -114,7 +114,8 @@ function replacement(source: Source, request: DatabaseRequest, state: DatabaseSt
   const subject = replaced(source, request, state);
   if (occupants.length === 0) return { action: "replace", subject, effect: "remove", reason: "it is empty" };
   const kept = `what it holds now is kept as ${beforeName(place.database, at)} until the restore is accepted`;
-  return { action: "replace", subject, effect: "change", reason: `--replace; ${kept}` };
+  const why = state.production ? "the connection string stays the same, so no cut-over is required" : "--replace";
+  return { action: "replace", subject, effect: "change", reason: `${why}; ${kept}` };
 }
 
 /** `db.example.net/shop`, or what of it: `collection users of db.example.net/shop`. */
