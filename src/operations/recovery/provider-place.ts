@@ -134,7 +134,11 @@ function placePart(
           subject: "production",
           object,
           effect: "change",
-          reason: [holds, "the connection string stays the same, so no cut-over is required", ...((interruption ?? "") ? [interruption] : [])].join("; "),
+          reason: [
+            holds,
+            "the connection string stays the same, so no cut-over is required",
+            ...((interruption ?? "") ? [interruption] : []),
+          ].join("; "),
         },
       ]
     : over
