@@ -4,6 +4,7 @@ import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { LogSpan } from "../core/log.ts";
 import type { BackupKind, Consistency } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
+import type { CompareOptions } from "./compare.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { ErasureEngine } from "./erasure.ts";
 import type { LogReplay } from "./log.ts";
@@ -296,18 +297,4 @@ export interface Engine {
 export interface FingerprintWork extends Work {
   /** The connection that reads the rows: `LoadResult.reader`. */
   readonly reader?: Connection | undefined;
-}
-
-export interface CompareOptions {
-  readonly tables?: readonly string[] | undefined;
-  /** As for the load: missing chosen tables do not make the comparison inconclusive. */
-  readonly logFollows?: boolean | undefined;
-  readonly dataOnly?: boolean | undefined;
-  readonly ignoreOwners?: boolean | undefined;
-  /** Objects left out of the copy on purpose, which are not differences. */
-  readonly leftOut?: readonly Omission[] | undefined;
-  /** `LoadResult.held`: the copy was just loaded, and suspended changes are not differences. */
-  readonly held?: object | undefined;
-  /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */
-  readonly replayed?: boolean | undefined;
 }

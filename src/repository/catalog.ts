@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
-import { byTime, type RestorePoint, restorePointOf } from "../core/restore-point.ts";
+import { byTime, restorePointOf } from "../core/restore-point.ts";
 import { readManifest } from "./backups.ts";
 import { backupsFolder, idOfFolder, marksFolder, removalsName, sourceFolder } from "./layout.ts";
 import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
@@ -23,12 +23,8 @@ const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}
 
 const IN_MEMORY = ":memory:";
 
-export interface CatalogEntry {
-  readonly folder: string;
+export interface CatalogEntry extends PointSummary {
   readonly manifest: Manifest;
-  /** The SHA-256 of the manifest's bytes. */
-  readonly digest: string;
-  readonly point: RestorePoint;
 }
 
 export interface Catalog {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryStorage } from "../../test/support/memory-storage.ts";
 import { drivenClock, testTrust } from "../../test/support/repository.ts";
-import { Journal, jobsSince } from "./journal.ts";
+import { Journal } from "./journal.ts";
+import { jobsSince } from "./journals.ts";
 import { createRepository } from "./open.ts";
 
 test("R53 a journal that has ended is read once by a process, and again when it was changed", async () => {

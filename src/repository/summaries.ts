@@ -3,8 +3,8 @@
 // point is listed in every case. Nothing that deletes or restores is decided by it.
 import type { DatabaseSync } from "node:sqlite";
 import type { Manifest } from "../core/manifest.ts";
+import type { RestorePoint } from "../core/restore-point.ts";
 import type { FolderVersion } from "../ports/storage.ts";
-import type { CatalogEntry } from "./catalog.ts";
 import { backupFolder, backupsFolder, sourceFolder } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 
@@ -12,7 +12,11 @@ export const SUMMARY_SCHEMA = `
   create table if not exists summary (source text primary key, version text not null, remembered text not null, newest text not null, readAt integer not null, json text not null) without rowid;`;
 
 /** A restore point without what only a restore requires. */
-export interface PointSummary extends Pick<CatalogEntry, "folder" | "digest" | "point"> {
+export interface PointSummary {
+  readonly folder: string;
+  /** The SHA-256 of the manifest's bytes. */
+  readonly digest: string;
+  readonly point: RestorePoint;
   readonly manifest: Pick<Manifest, (typeof FACTS)[number]>;
 }
 

@@ -73,14 +73,14 @@ test("R42 the history of a document equals an independent log of random changes"
     const ran = await world.expect(0, "history", "shop", "--table", "carts", "--key", arg, "--json");
     const told = ran.json();
     const found = told.states
-      .filter(({ change }: { change: unknown }) => change !== null)
-      .map(({ change, row }: { change: { operation: string }; row: Document | null }) => {
+      .filter(({ writtenBy }: { writtenBy: unknown }) => writtenBy !== null)
+      .map(({ writtenBy, row }: { writtenBy: { kind: string }; row: Document | null }) => {
         const { _id, ...rest } = row ?? {};
-        return { operation: change.operation, row: row && rest };
+        return { operation: writtenBy.kind, row: row && rest };
       });
     const last = log[index]?.at(-1)?.row === null ? [] : [{ operation: "delete", row: null }];
     assert.deepEqual(found, [...(log[index] ?? []), ...last], `${arg}: ${JSON.stringify(told.states, undefined, 1)}`);
-    assert.deepEqual([told.notLookedAt, told.states.at(-1).missing], [[], "table"]);
+    assert.deepEqual([told.notExamined, told.states.at(-1).missing], [[], "table"]);
     assert.match(told.restore ?? "", /^lifeboat restore shop --to \S+ --tables carts --where '.*_id.*' --merge$/);
   }
   await world.expect(2, "history", "shop", "--table", "carts", "--key", '{"$oid":"x"}', "--json");
@@ -117,7 +117,7 @@ test("R42 the history of a row at Neon names the second of each change, and leav
   assert.ok(Date.parse(pro.from.at) - Date.parse(free.until.at) <= 1000, JSON.stringify(told));
   assert.match(told.restore, /^lifeboat restore shop --to \S+ --tables users --where "id = 7" --merge$/);
   const few = (await world.expect(3, ...args, "--limit", "2")).json();
-  assert.match(few.notLookedAt[0], /the row changed between .* raise --limit/);
+  assert.match(few.notExamined[0], /the row changed between .* raise --limit/);
   assert.equal(await branches(), count);
   await world.assertNothingLeft();
 });

@@ -107,14 +107,14 @@ test("R42 the history of a row equals an independent log of random changes", { s
     assert.equal(ran.exit, 0, ran.stderr);
     const told = ran.json();
     const found = told.states
-      .filter(({ change }: { change: unknown }) => change !== null)
-      .map((one: { change: { id: string; operation: string }; row: Record<string, unknown> | null }) => ({
-        xid: Number(one.change.id.replace("transaction ", "")),
-        operation: one.change.operation,
+      .filter(({ writtenBy }: { writtenBy: unknown }) => writtenBy !== null)
+      .map((one: { writtenBy: { id: string; kind: string }; row: Record<string, unknown> | null }) => ({
+        xid: Number(one.writtenBy.id.replace("transaction ", "")),
+        operation: one.writtenBy.kind,
         row: one.row && { state: one.row.state, total: one.row.total, at: one.row.at },
       }));
     assert.deepEqual(found, made, `${key.table}: ${JSON.stringify(told.states, undefined, 1)}`);
-    assert.deepEqual(told.notLookedAt, []);
+    assert.deepEqual(told.notExamined, []);
     await restoresAsSaid(world, told);
   }
   assertNotRecorded(world, ["4711", UUID, "a\\b"]);
@@ -133,7 +133,7 @@ async function restoresAsSaid(world: World, told: any): Promise<void> {
       "shop",
       "--table",
       told.table,
-      ...Object.entries(told.key).flatMap(([name, value]) => ["--key", `${name}=${value}`]),
+      ...Object.entries(told.keyValues).flatMap(([name, value]) => ["--key", `${name}=${value}`]),
       "--json",
     )
   ).json();

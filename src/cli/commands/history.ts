@@ -53,20 +53,20 @@ type Result = z.infer<typeof history.result>;
 type State = Result["states"][number];
 
 function human(result: Result, paint: Paint): string {
-  const { source, table, key, asked, states, notLookedAt, warnings, restore } = result;
+  const { source, table, keyValues, asked, states, notExamined, warnings, restore } = result;
   const facts = renderFacts(
     [
       ["source", source],
       ["table", table],
       [
         "key",
-        Object.entries(key)
+        Object.entries(keyValues)
           .map(([name, value]) => `${visible(name)} = ${shownValue(value)}`)
           .join(", "),
       ],
       ["asked", asked.join("\n")],
       ["remarks", warnings.map(visible).join("\n")],
-      ["not looked at", notLookedAt.join("\n")],
+      ["not looked at", notExamined.join("\n")],
     ],
     paint,
   );
@@ -93,14 +93,14 @@ function block(state: State, paint: Paint): string {
 
 const DONE = { insert: "inserted", update: "updated", delete: "deleted" } as const;
 
-function headline({ change, row, missing, notKnown, changedColumns }: State, paint: Paint): string {
+function headline({ writtenBy, row, missing, notKnown, changedColumns }: State, paint: Paint): string {
   if (notKnown !== null) return paint.red("not known");
   const absent = missing === "row" || missing === null ? "not there" : `not there: there was no such ${missing}`;
-  if (change === null) return row === null ? absent : "there";
-  const origin = change.origin === null ? "" : `, from ${visible(change.origin)}`;
-  const same = change.operation === "update" && changedColumns.length === 0 ? " with the same values" : "";
+  if (writtenBy === null) return row === null ? absent : "there";
+  const origin = writtenBy.origin === null ? "" : `, from ${visible(writtenBy.origin)}`;
+  const same = writtenBy.kind === "update" && changedColumns.length === 0 ? " with the same values" : "";
   const also = row === null && missing !== "row" && missing !== null ? `; ${absent}` : "";
-  return `${DONE[change.operation]}${same} by ${visible(change.id)} at ${change.position}${origin}${also}`;
+  return `${DONE[writtenBy.kind]}${same} by ${visible(writtenBy.id)} at ${writtenBy.position}${origin}${also}`;
 }
 
 const LONGEST = 300;

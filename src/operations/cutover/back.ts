@@ -4,7 +4,7 @@ import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { CutOverTarget } from "../../ports/cutover.ts";
 import { silentProgress } from "../../ports/progress.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";
-import { jobsSince } from "../../repository/journal.ts";
+import { jobsSince } from "../../repository/journals.ts";
 import { seal } from "../../seal/seal.ts";
 import { unseal } from "../../seal/unseal.ts";
 import type { Context, Source, Watch } from "../context.ts";

@@ -2,7 +2,8 @@
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, isId, makeId, timeOfId } from "../../core/ids.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
-import { ID_AHEAD_MS, type JobRecord, journalNames } from "../../repository/journal.ts";
+import type { JobRecord } from "../../repository/journal.ts";
+import { ID_AHEAD_MS, journalNames } from "../../repository/journals.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context, Watch } from "../context.ts";
 import { placesOf } from "./holders.ts";

@@ -3,7 +3,7 @@
 import { LifeboatError } from "../../core/errors.ts";
 import { isId, timeOfId } from "../../core/ids.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
-import { jobsSince } from "../../repository/journal.ts";
+import { jobsSince } from "../../repository/journals.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import { changeSnapshotRecord, listSnapshotRecords, type SnapshotRecord } from "../../repository/snapshots.ts";
 import type { Context, Watch } from "../context.ts";

@@ -20,7 +20,7 @@ export interface Asks {
   /** The provider's history, within these instants. */
   readonly provider?: { readonly from: Micros; readonly to: Micros } | undefined;
   readonly now: boolean;
-  readonly notLookedAt: readonly string[];
+  readonly notExamined: readonly string[];
   readonly remarks: readonly string[];
 }
 
@@ -60,13 +60,13 @@ export async function asksOf(context: Context, source: Source, request: HistoryR
   }
   const inLog = new Set(windows.filter(({ chain }) => chain.length > 0).flatMap(({ bases }) => bases.map(({ id }) => id)));
   const bases = timed.filter(({ entry, at }) => entry.point.kind === "base" && !inLog.has(entry.point.id) && inRange(at));
-  const notLookedAt: string[] = [];
+  const notExamined: string[] = [];
   const provider = await providerRange(source, request, watch).catch((error: unknown) => {
-    notLookedAt.push(`the provider's history was not asked: ${unknownFor(error, watch).reason}`);
+    notExamined.push(`the provider's history was not asked: ${unknownFor(error, watch).reason}`);
     return undefined;
   });
   const snapshots = await snapshotsOf(context, source, watch).catch((error: unknown) => {
-    notLookedAt.push(`the provider's points were not listed: ${unknownFor(error, watch).reason}`);
+    notExamined.push(`the provider's points were not listed: ${unknownFor(error, watch).reason}`);
     return [];
   });
   const others = withRows.length - chosen.length;
@@ -77,7 +77,7 @@ export async function asksOf(context: Context, source: Source, request: HistoryR
     snapshots: snapshots.filter(({ point }) => inRange(microsOf(point.time))),
     provider,
     now: to === undefined,
-    notLookedAt,
+    notExamined,
     remarks: [
       ...(others > 0 ? [`${counted(others, "backup")} of other tables cannot be asked`] : []),
       ...log.flaws,

@@ -55,7 +55,7 @@ async function throughCluster(asking: Asking, range: LogRange, sightings: Sighti
   const forward = await physicalOf(source).beginForward({ ...order, to: first.reach });
   const by = `base backup ${replay.base.point.name} (${replay.base.point.id}) and its WAL`;
   const copy = new MovingRow(asking, forward, database);
-  const notLookedAt: string[] = [];
+  const notExamined: string[] = [];
   try {
     await job.step("look", async () => {
       let last: RowFound | undefined;
@@ -95,7 +95,7 @@ async function throughCluster(asking: Asking, range: LogRange, sightings: Sighti
       if (skipped !== undefined) {
         await forward.advance(skipped.end);
         await see(skipped.to);
-        notLookedAt.push(
+        notExamined.push(
           `${looks - limit} transactions from ${skipped.from} to ${skipped.to} may have written the row: raise --limit, or narrow --from and --to`,
         );
       }
@@ -106,7 +106,7 @@ async function throughCluster(asking: Asking, range: LogRange, sightings: Sighti
     await job.cleanUp(() => forward.remove());
     await job.withdraw(forward.resource);
   }
-  return { sightings, notLookedAt, remarks: [REMARK] };
+  return { sightings, notExamined, remarks: [REMARK] };
 }
 
 const ENDS = new WeakMap<Sighting, string>();

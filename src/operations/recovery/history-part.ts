@@ -40,7 +40,7 @@ export interface Asking {
 /** What a part of a history found. */
 export interface Part {
   readonly sightings: readonly Sighting[];
-  readonly notLookedAt?: readonly string[] | undefined;
+  readonly notExamined?: readonly string[] | undefined;
   readonly remarks?: readonly string[] | undefined;
 }
 

@@ -25,7 +25,7 @@ export async function searchProvider(
     if ("found" in sighting && sighting.kind !== "now" && ms > from && ms < to) seen.set(ms, sighting);
   }
   const looked: Sighting[] = [];
-  const notLookedAt: string[] = [];
+  const notExamined: string[] = [];
   const look = async (ms: number): Promise<Sighting | undefined> => {
     if (budget.left <= 0) return undefined;
     budget.left -= 1;
@@ -36,12 +36,12 @@ export async function searchProvider(
   };
   for (const edge of new Set([from, to])) {
     if ((await look(edge)) !== undefined) continue;
-    notLookedAt.push(
+    notExamined.push(
       paid(source)
         ? `the provider's history was not looked at: each look is a ${place} that is paid for; allow some with --limit`
         : `the provider's history was not looked at ${edge === to ? "at its end" : "at all"}: --limit allows no more`,
     );
-    return { sightings: looked, notLookedAt };
+    return { sightings: looked, notExamined };
   }
   const gaps = pairs([...seen.keys()].sort((a, b) => a - b));
   let gap = gaps.shift();
@@ -53,7 +53,7 @@ export async function searchProvider(
     if (middle <= early || middle >= late) continue;
     if ((await look(middle)) === undefined) {
       const [a, b] = [new Date(early).toISOString(), new Date(late).toISOString()];
-      notLookedAt.push(`the row changed between ${a} and ${b}, and that was not searched: raise --limit`);
+      notExamined.push(`the row changed between ${a} and ${b}, and that was not searched: raise --limit`);
       continue;
     }
     gaps.unshift([early, middle], [middle, late]);
@@ -62,7 +62,7 @@ export async function searchProvider(
     `the provider's history was looked at in ${looked.length} instants; a change that was undone between two of them is not seen`,
     "the provider gives no log: transactions and users are not known",
   ];
-  return { sightings: looked, notLookedAt, remarks };
+  return { sightings: looked, notExamined, remarks };
 }
 
 const pairs = (places: readonly number[]): [number, number][] => places.slice(1).map((late, index) => [places[index] ?? late, late]);

@@ -28,7 +28,7 @@ export interface RowTold {
   /** What was asked, in words. */
   readonly asked: readonly string[];
   /** What was not looked at, one sentence each. The time line is complete without any. */
-  readonly notLookedAt: readonly string[];
+  readonly notExamined: readonly string[];
   /** What a reader must know. */
   readonly remarks: readonly string[];
 }
@@ -180,7 +180,7 @@ function concluded(source: Source, request: HistoryRequest, asks: Asks, parts: r
     named,
     states,
     asked: askedWords(asks),
-    notLookedAt: [...asks.notLookedAt, ...parts.flatMap(({ notLookedAt = [] }) => notLookedAt)],
+    notExamined: [...asks.notExamined, ...parts.flatMap(({ notExamined = [] }) => notExamined)],
     remarks: [...asks.remarks, ...parts.flatMap(({ remarks = [] }) => remarks)],
   };
 }

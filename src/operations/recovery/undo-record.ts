@@ -1,9 +1,39 @@
-// How the record of an undo set is made and filed, of rows and of whole tables alike.
+// What an undo is asked for and answers, and how the record of an undo set is made and filed, of rows and of whole tables alike.
+import type { MergedTable } from "../../core/merge-plan.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { UndoRecord } from "../../repository/undo-sets.ts";
-import type { Context } from "../context.ts";
+import type { Context, Source } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
+
+export interface UndoRequest {
+  /** The job's id or the beginning of it. */
+  readonly job: string;
+  /** The database, where the merge went to an address. */
+  readonly into?: string | undefined;
+  readonly overwriteChanged?: boolean | undefined;
+  readonly planDigest?: string | undefined;
+  /** The source's name: the operator is sure. */
+  readonly yes?: string | undefined;
+}
+
+export interface UndoneJob {
+  readonly job: string;
+  readonly source: string;
+  readonly target: string;
+  /** The job whose changes were undone. */
+  readonly undone: string;
+  readonly tables: readonly MergedTable[];
+  /** What undoes this again. Absent: nothing was changed. */
+  readonly undo?: UndoRecord | undefined;
+}
+
+export interface FoundUndo {
+  readonly record: UndoRecord;
+  readonly source: Source;
+  /** Where it is stored. */
+  readonly place: Repository;
+}
 
 /** How long an undo set is kept: as long as what a restore replaced, once that was accepted. */
 const KEEP_UNDO_MS = 7 * 86_400_000;

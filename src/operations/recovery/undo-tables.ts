@@ -15,8 +15,7 @@ import { requireDigest, withDigest } from "../plan-digest.ts";
 import { eraseAgain, wholeLedger } from "./erase.ts";
 import { advancing, bringBack } from "./load.ts";
 import { differencesOf, replacedTables, scopeOf } from "./replaced-tables.ts";
-import type { FoundUndo, UndoneJob, UndoRequest } from "./undo.ts";
-import { withUndoSet } from "./undo-record.ts";
+import { type FoundUndo, type UndoneJob, type UndoRequest, withUndoSet } from "./undo-record.ts";
 
 /** What the undo set holds, what the tables hold now, and whether that is what the job has left. */
 interface Standing {

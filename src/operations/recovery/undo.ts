@@ -2,13 +2,13 @@
 // that were changed since they were replaced are refused.
 import { LifeboatError } from "../../core/errors.ts";
 import { isId, timeOfId } from "../../core/ids.ts";
-import type { MergedTable, MergeFindings } from "../../core/merge-plan.ts";
+import type { MergeFindings } from "../../core/merge-plan.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Merging } from "../../ports/merge.ts";
 import type { RestoreTarget } from "../../ports/restore-target.ts";
-import { type JobRecord, jobsSince } from "../../repository/journal.ts";
-import type { Repository } from "../../repository/repository.ts";
+import type { JobRecord } from "../../repository/journal.ts";
+import { jobsSince } from "../../repository/journals.ts";
 import { listUndoSets, readUndoSet, type UndoRecord } from "../../repository/undo-sets.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
@@ -18,29 +18,8 @@ import { sourceNamed } from "../sources.ts";
 import { wholeLedger } from "./erase.ts";
 import { applied, liveOf, rowEngine } from "./merge.ts";
 import { changeSteps } from "./merge-plan.ts";
+import type { FoundUndo, UndoneJob, UndoRequest } from "./undo-record.ts";
 import { planUndoTables, undoTables } from "./undo-tables.ts";
-
-export interface UndoRequest {
-  /** The job's id or the beginning of it. */
-  readonly job: string;
-  /** The database, where the merge went to an address. */
-  readonly into?: string | undefined;
-  readonly overwriteChanged?: boolean | undefined;
-  readonly planDigest?: string | undefined;
-  /** The source's name: the operator is sure. */
-  readonly yes?: string | undefined;
-}
-
-export interface UndoneJob {
-  readonly job: string;
-  readonly source: string;
-  readonly target: string;
-  /** The job whose changes were undone. */
-  readonly undone: string;
-  readonly tables: readonly MergedTable[];
-  /** What undoes this again. Absent: nothing was changed. */
-  readonly undo?: UndoRecord | undefined;
-}
 
 /** The source of the job and the database that the undo changes; absent: the source's own. JOB_UNKNOWN, POINT_AMBIGUOUS. */
 export async function undoTarget(
@@ -137,13 +116,6 @@ function assertTarget({ job, target }: UndoRecord, { label }: Connection): void 
   throw new LifeboatError("RESTORE_TARGET_INVALID", `job ${job} changed ${target}, not ${label}`, {
     hint: "give --into the address of the database that was changed",
   });
-}
-
-export interface FoundUndo {
-  readonly record: UndoRecord;
-  readonly source: Source;
-  /** Where it is stored. */
-  readonly place: Repository;
 }
 
 async function found(context: Context, wanted: string, { signal }: Watch): Promise<FoundUndo> {

@@ -1,7 +1,8 @@
 // Expiry of points at the provider: decided by core/snapshot-retention.ts, carried out here.
 import { isOfRequest, LifeboatError } from "../../core/errors.ts";
 import { expireSnapshots, type SnapshotExpireOptions } from "../../core/snapshot-retention.ts";
-import { type JobRecord, jobsSince } from "../../repository/journal.ts";
+import type { JobRecord } from "../../repository/journal.ts";
+import { jobsSince } from "../../repository/journals.ts";
 import { readSnapshotRecord, removeSnapshotRecord } from "../../repository/snapshots.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { refuseInUse } from "../jobs/holders.ts";

@@ -43,10 +43,10 @@ const state = z.strictObject({
   kind: about(z.enum(["backup", "snapshot", "log", "history", "now"]), "What was asked there."),
   row: about(orNull(values), "By column; text for PostgreSQL, extended JSON for MongoDB. Null: the row was not there, or it is not known."),
   missing: about(orNull(z.enum(["row", "table", "database"])), "What was not there."),
-  change: about(
+  writtenBy: about(
     orNull(
       z.strictObject({
-        operation: about(z.enum(["insert", "update", "delete"]), "Against the known state before."),
+        kind: about(z.enum(["insert", "update", "delete"]), "Against the known state before."),
         position: about(z.string(), "Of the commit in the log."),
         id: about(z.string(), "Transaction, or operation and collection. The log does not record the user."),
         origin: about(orNull(z.string()), "The replication origin. Null: it was made at the source."),
@@ -67,10 +67,10 @@ export const history = operation({
     job: jobId,
     source: sourceName,
     table: about(z.string(), "With its schema or database."),
-    key: about(values, "As it was understood."),
+    keyValues: about(values, "The key as it was understood, by column."),
     states: about(z.array(state), "Oldest first; equal states that follow each other are one."),
     asked: about(z.array(z.string()), "What was asked."),
-    notLookedAt: about(z.array(z.string()), "What was not, one sentence each. The history is complete without any."),
+    notExamined: about(z.array(z.string()), "What was not, one sentence each. The history is complete without any."),
     warnings: z.array(z.string()),
     restore: about(
       orNull(z.string()),
@@ -90,29 +90,35 @@ export const history = operation({
     const command = (of: RowState): string | null => commandOf(source.name, asking.table, told, of);
     const wanted = stateBefore(told.states);
     return {
-      ...{ job: told.job, source: source.name, table: told.named.table, key: told.named.key },
+      ...{ job: told.job, source: source.name, table: told.named.table, keyValues: told.named.key },
       states: told.states.map((one) => ({
         from: understand(one.from, present),
         until: understand(one.until, present),
         ...{ seenCount: one.seen, seenIn: one.by, kind: one.kind },
         row: one.found?.row ?? null,
         missing: missingOf(one),
-        change: one.change === undefined ? null : { ...one.change, origin: one.change.origin ?? null },
+        writtenBy: writtenBy(one.change),
         changedColumns: [...one.changed],
         notKnown: one.code === undefined ? null : { code: one.code, message: one.reason ?? "" },
         restore: command(one),
       })),
-      ...{ asked: [...told.asked], notLookedAt: [...told.notLookedAt], warnings: [...told.remarks] },
+      ...{ asked: [...told.asked], notExamined: [...told.notExamined], warnings: [...told.remarks] },
       restore: wanted === undefined ? null : command(wanted),
     };
   },
-  exit({ states, notLookedAt }) {
+  exit({ states, notExamined }) {
     const codes = states.flatMap(({ notKnown }) => notKnown?.code ?? []);
     const broken = codes.find((code: ErrorCode) => ERROR_CODES[code].exit === EXIT.integrity);
     if (broken !== undefined) return EXIT.integrity;
-    return codes.length > 0 || notLookedAt.length > 0 || states.every(({ row }) => row === null) ? EXIT.inconclusive : EXIT.done;
+    return codes.length > 0 || notExamined.length > 0 || states.every(({ row }) => row === null) ? EXIT.inconclusive : EXIT.done;
   },
 });
+
+const writtenBy = (change: RowState["change"]) => {
+  if (change === undefined) return null;
+  const { operation, origin = null, ...where } = change;
+  return { kind: operation, ...where, origin };
+};
 
 const missingOf = ({ found }: RowState): "row" | "table" | "database" | null =>
   found === undefined || found.row !== undefined ? null : (found.missing ?? "row");

@@ -2,7 +2,7 @@
 // configuration and the repository, so that no process has to remember anything.
 import { createHash } from "node:crypto";
 import { nextSlot, previousSlot } from "../../core/cron.ts";
-import { jobsSince } from "../../repository/journal.ts";
+import { jobsSince } from "../../repository/journals.ts";
 import { isPaused, readPauses } from "../../repository/pauses.ts";
 import { dueOf } from "../backup/due.ts";
 import type { Context, Source, Watch } from "../context.ts";

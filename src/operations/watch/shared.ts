@@ -2,7 +2,8 @@
 import { isLifeboatError } from "../../core/errors.ts";
 import type { Observed } from "../../core/protection.ts";
 import { readAlerts } from "../../repository/alerts.ts";
-import { type JobRecord, jobsSince } from "../../repository/journal.ts";
+import type { JobRecord } from "../../repository/journal.ts";
+import { jobsSince } from "../../repository/journals.ts";
 import { type Pause, readPauses } from "../../repository/pauses.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context } from "../context.ts";

@@ -2,7 +2,7 @@
 import { bounded, incomparable, NAMED, unreadable } from "../../../core/comparison.ts";
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
-import type { CompareOptions } from "../../../ports/engine.ts";
+import type { CompareOptions } from "../../../ports/compare.ts";
 import { nameMatcher } from "../scope.ts";
 import { compareDefinitions, expires } from "./definitions.ts";
 

@@ -1,7 +1,7 @@
 // Definitions side by side: options, indexes, validators and views, each a fact under a name.
 import { bounded, NAMED } from "../../../core/comparison.ts";
 import type { Check } from "../../../core/verdict.ts";
-import type { CompareOptions } from "../../../ports/engine.ts";
+import type { CompareOptions } from "../../../ports/compare.ts";
 import { collectionOfDefinition } from "../digest/definitions.ts";
 import { holdOf } from "../load/hold.ts";
 import { nameMatcher } from "../scope.ts";

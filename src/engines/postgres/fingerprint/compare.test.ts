@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import { judge } from "../../../core/verdict.ts";
-import type { CompareOptions } from "../../../ports/engine.ts";
+import type { CompareOptions } from "../../../ports/compare.ts";
 import { compareFingerprints } from "./compare.ts";
 
 const base: Fingerprint = {
