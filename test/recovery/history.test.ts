@@ -4,10 +4,11 @@ import { randomInt } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { flipByte } from "../support/archive.ts";
 import { cases } from "../support/every.ts";
 import { beginWritten, settle } from "../support/point-in-time.ts";
-import { openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
-import type { World } from "../support/program.ts";
+import { freshDatabase, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, type World } from "../support/program.ts";
 
 const UUID = "6f1c1d5e-9a34-4a56-8d43-0123456789ab";
 
@@ -157,3 +158,41 @@ function assertNotRecorded(world: World, texts: readonly string[]): void {
   assert.ok(journals.length > 0);
   for (const text of texts) assert.ok(!journals.some((journal) => journal.includes(text)), text);
 }
+
+test("R42 what cannot be asked of a row is refused or not known, never left out", { skip: skipWithoutPostgres() }, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table other (a int, b int, primary key (a, b)); create table bare (a int); insert into bare values (1)");
+  const world = await beginWorld(t, { sources: { shop } });
+  const backup = async (...args: string[]) => world.expect(0, "backup", "shop", ...args, "--json");
+  await backup();
+  await query(shop, "create table orders (id int primary key, n int, note text); insert into orders values (1, 1, 'a')");
+  await backup();
+  await query(shop, "update orders set n = 2");
+  await backup("--kind", "data");
+  await query(shop, "delete from orders");
+  const ask = (...args: string[]) => ["history", "shop", "--table", "orders", "--key", "1", ...args, "--json"];
+  const told = (await world.expect(0, ...ask())).json();
+  const seen = told.states.map(({ row, missing }: { row: { n: string } | null; missing: string | null }) => row?.n ?? missing);
+  assert.deepEqual(seen, ["table", "1", "2", "row"]);
+  assert.deepEqual(told.states[2].changedColumns, ["n"]);
+  const notes = (await world.expect(0, ...ask("--columns", "note"))).json();
+  assert.equal(notes.states.length, 3, "a column that did not change folds the states");
+  const plan = (await world.expect(0, ...ask("--plan"))).json();
+  assert.equal(plan.steps.filter(({ action }: { action: string }) => action === "read").length, 4);
+  const refused = async (table: string, key: string): Promise<string> =>
+    (await world.expect(2, "history", "shop", "--table", table, "--key", key, "--json")).message ?? "";
+  assert.match(await refused("bare", "1"), /public.bare has no primary key/);
+  assert.match(await refused("other", "a=1"), /give --key a=VALUE --key b=VALUE/);
+  assert.match(await refused("orders", "x"), /the key is not valid: id is of type integer/);
+  assert.match(await refused("nowhere", "1"), /had no table nowhere/);
+  assert.match(await refused("ord*", "1"), /may mean several tables/);
+  await world.expect(3, "history", "shop", "--table", "orders", "--key", "2", "--json");
+  const folder = join(world.repository, "sources", "shop", "backups");
+  const [, second = ""] = readdirSync(folder).sort();
+  const data = readdirSync(join(folder, second)).find((name) => name.startsWith("data.")) ?? "";
+  flipByte(join(folder, second, data));
+  const damaged = (await world.expect(30, ...ask())).json();
+  const codes = damaged.states.map(({ notKnown }: { notKnown: { code: string } | null }) => notKnown?.code ?? "");
+  assert.deepEqual(codes, ["", "INTEGRITY", ""], "the backup of rows alone needs the definitions of the damaged one");
+  await world.assertNothingLeft();
+});
