@@ -56,15 +56,16 @@ export function* search({ last, width, extra }: SearchOptions): Generator<readon
 
 /** How often `search` asks, and for how many places, at most, when the check breaks once. */
 export function mostLooks({ last, width, extra }: SearchOptions): { readonly passes: number; readonly places: number } {
-  let places = Math.min(last + 1, width + 1);
-  const spare = Math.max(0, extra + 2 - places);
+  const first = Math.min(last + 1, width + 1);
+  const spare = Math.max(0, extra + 2 - first);
+  let places = first;
   let passes = 1;
   for (let gap = Math.ceil(last / width); gap > 1; gap = Math.ceil(gap / (width + 1))) {
     places += Math.min(width, gap - 1);
     passes += 1;
   }
-  const more = Math.max(0, Math.min(spare, last + 1 - places));
-  return { passes: passes + more, places: places + more };
+  // Narrowing may take fewer places than here, which leaves more of them to the extra looks: each may be a pass of its own.
+  return { passes: passes + Math.min(spare, last + 1 - first), places: Math.min(last + 1, places + spare) };
 }
 
 /**

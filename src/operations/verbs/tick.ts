@@ -86,17 +86,24 @@ export const tick = operation({
       return [];
     });
     for (const one of scheduled) {
-      const due = await dueWork(context, one, context, jobs);
-      failures.push(...due.failures);
-      if (due.failures.length === 0) judged.add(one.name);
-      for (const work of due.work) {
-        try {
-          if (shared !== undefined) items.push(await itemOf(context, one, work));
-          else failures.push(...(await run[work.operation](work.request)));
-        } catch (error) {
-          context.signal.throwIfAborted();
-          failures.push(failureOf(one.name, error));
+      const tried = new Set<string>();
+      for (;;) {
+        const due = await dueWork(context, one, context, jobs);
+        if (tried.size === 0) failures.push(...due.failures);
+        if (due.failures.length === 0) judged.add(one.name);
+        const work = due.work.filter(({ key }) => !tried.has(key));
+        for (const each of work) {
+          tried.add(each.key);
+          try {
+            if (shared !== undefined) items.push(await itemOf(context, one, each));
+            else failures.push(...(await run[each.operation](each.request)));
+          } catch (error) {
+            context.signal.throwIfAborted();
+            failures.push(failureOf(one.name, error));
+          }
         }
+        // A first backup makes the drill due that waited for it.
+        if (work.length === 0 || shared !== undefined) break;
       }
     }
     const queued = shared === undefined ? [] : await put(context, shared, items, judged, failures);
