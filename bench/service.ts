@@ -11,7 +11,7 @@ export interface ServiceFigures {
   readonly fillSeconds: number;
   readonly startSeconds: number;
   readonly firstBeatSeconds: number;
-  /** Of a beat after the first, when no change is young any more. */
+  /** Of a beat after the first, when every change is old enough. */
   readonly beatSeconds: number;
   /** Processor time of the service during it. */
   readonly beatCpuSeconds: number;

@@ -32,7 +32,7 @@ test("R42 a change in the log names its operation, and points between confirm it
   );
 });
 
-test("R42 a state that is not known stands between others, and is never folded away", () => {
+test("R42 a state that is not known has an entry of its own, and is never folded into others", () => {
   assert.deepEqual(told([backup(1, 1), unknown(2), unknown(3), backup(4, 1)]), ["01 01 1 1  ", "02 03 2 INTEGRITY  ", "04 04 1 1  "]);
 });
 

@@ -44,7 +44,7 @@ export function openCheckpoint(repository: Repository, note: string): TreeHead |
   return opened && readCheckpointText(opened.text, originOf(repository));
 }
 
-/** The head that the text of a note states, whoever signed it. Undefined: it is not a checkpoint of this repository. */
+/** The head that the text of a note states, by any signer. Undefined: it is not a checkpoint of this repository. */
 export const statedHead = (repository: Repository, note: string): TreeHead | undefined =>
   readCheckpointText(note.slice(0, note.lastIndexOf("\n\n") + 1), originOf(repository));
 

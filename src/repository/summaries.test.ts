@@ -1,4 +1,4 @@
-// What a second reading looks at, counted in calls of the storage, and what it must notice all the same.
+// What a second reading looks at, counted in calls of the storage, and what it must notice.
 import assert from "node:assert/strict";
 import { appendFile, chmod, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -100,7 +100,7 @@ async function nextStamp(directory: string): Promise<void> {
 const warmCalls = (newest: string): string[] =>
   [`folderVersion ${sourceFolder("shop")}`, `folderVersion ${backupsFolder("shop")}`, `list ${backupFolder("shop", newest)}`].sort();
 
-test("R51 a second reading asks the storage for what has changed and for the newest point, and reads nothing", async (t) => {
+test("R51 a second reading asks for what has changed and for the newest point, and reads nothing", async (t) => {
   const { calls, open, found, made, later } = await begin(t);
   const first = await found(open());
   assert.equal(first.points.length, POINTS);
@@ -182,7 +182,7 @@ test("R33 an older manifest or mark that is put back between two readings is not
   assert.ok(!(await put(name, older)).includes("POINT_UNSIGNED"), "and that it is back");
 });
 
-test("R33 a file that another program changed where it lies is noticed at once in the newest point, else within an hour", async (t) => {
+test("R33 a file changed in place is noticed at once in the newest point, else within an hour", async (t) => {
   const { made, open, found, later, pathOf } = await begin(t);
   const catalog = open();
   const incomplete = async (): Promise<string[]> =>

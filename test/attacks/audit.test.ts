@@ -220,7 +220,7 @@ test("R45 an approval that is planted, copied, expired or of a plan that lies ap
   await refused("one", /was used already/);
 });
 
-test("R45 broken glass is told to every channel where none receives alerts of the source, and for each source", async () => {
+test("R45 broken glass is told to every channel where none receives its alerts, and for each source", async () => {
   const log = await logOf(0);
   const told: string[] = [];
   const channel = (name: string, ...sources: string[]) => ({

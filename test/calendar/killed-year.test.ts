@@ -68,7 +68,7 @@ function drivenOffset() {
   return {
     file,
     nowMs: (): number => Date.now() + offsetMs,
-    /** It goes on from there as the machine's does. */
+    /** It continues from there as the machine's does. */
     setTo(at: string): void {
       offsetMs = Date.parse(at) - Date.now();
       writeFileSync(file, String(offsetMs));
@@ -119,7 +119,7 @@ async function beginYear(t: TestContext) {
   const isWorking = async (): Promise<boolean> => (await listLeases(context.repository)).leases.length > 0;
   return {
     ...{ told, world },
-    /** The clock jumps there, and the application goes on. */
+    /** The clock jumps there, and the application continues. */
     async setTo(at: string): Promise<void> {
       clock.setTo(at);
       await orders.insertOne({ at });

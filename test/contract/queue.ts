@@ -145,7 +145,7 @@ export function queueContract(name: string, make: () => Promise<QueueUnderTest>,
       assert.equal((await entry("later"))?.notBefore.toISOString(), "2999-01-01T00:00:00.000Z");
     });
 
-    test("R51 R53 what a worker answers about an item is read after it ended, and an item is withdrawn while it runs", async () => {
+    test("R51 R53 the answer of a worker is read after the item ended, and a running item is withdrawn", async () => {
       await one.put([workItem("asked"), workItem("unwanted")]);
       const claim = await taken(two, only("asked"));
       await claim.tell(["a", "b"]);

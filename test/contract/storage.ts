@@ -56,7 +56,7 @@ export function storageContract(name: string, make: () => Promise<StorageUnderTe
       assert.equal((await bytesOf(storage.get(at))).toString(), "two");
     });
 
-    test("R33 where folders have versions, one changes with each object created, replaced or deleted in it or one below", async () => {
+    test("R33 a version of a folder changes with each object created, replaced or deleted in or below it", async () => {
       if (storage.folderVersion === undefined) return;
       const at = folder();
       assert.equal(await storage.folderVersion(at), undefined, "there is no such folder");

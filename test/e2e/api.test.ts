@@ -149,7 +149,7 @@ test("R51 a job that a caller cancels ends as failed with CANCELLED", async (t) 
   assert.deepEqual([job.state, job.error?.code, job.exit], ["failed", "CANCELLED", 130]);
 });
 
-test("R51 a job of the API may end by itself while the service stops, and one whose end cannot be stored stops nothing", async (t) => {
+test("R51 a job may end while the service stops, and one whose end cannot be stored stops nothing", async (t) => {
   const silent = await beginSilent(t);
   const world = await beginWorld(t, { sources: { shop: { url: silent.url, label: "shop" } } });
   let service = await beginService(world);

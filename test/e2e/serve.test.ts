@@ -60,7 +60,7 @@ test("R38 R51 serve makes what is due, answers health and metrics, refuses a wro
   await world.assertNothingLeft();
 });
 
-test("R51 serve archives logs while its queue is away, and refuses a change that would send tokens without TLS", async (t) => {
+test("R51 serve archives logs while its queue is away, and refuses a change to tokens without TLS", async (t) => {
   const yaml = `queue: \${LIFEBOAT_QUEUE}
 server: { host: 0.0.0.0 }
 people: { publicUrl: "https://lifeboat.example.com" }

@@ -97,7 +97,7 @@ test("R42 find names the oplog entry of an accident among others; its restore ho
   await world.assertNothingLeft();
 });
 
-test("R42 find at Atlas names the oplog entry of an accident with one temporary cluster, or the second by restores", async (t) => {
+test("R42 find at Atlas names the oplog entry with one temporary cluster, or the second by restores", async (t) => {
   const atlas = await startAtlasSandbox({ speed: 10_000, noopEveryMs: 500 });
   const client = new MongoClient(atlas.url, { serverSelectionTimeoutMS: 10_000 });
   t.after(async () => {

@@ -210,7 +210,7 @@ test("R36 R37 tick posts an alert to a webhook, signed, and posts its end; notif
   assert.ok(!received.some(({ body }) => body.includes("whsec_")));
 });
 
-test("R36 R33 a repository that is away is told by tick and serve, once, and nothing is stored in its place", { skip }, async (t) => {
+test("R36 R33 a repository that is away is told once, and nothing is stored in its place", { skip }, async (t) => {
   const slack = await beginSlack(t);
   const shop = await freshDatabase();
   await query(shop, "create table t as select 1 as id");

@@ -99,7 +99,7 @@ test("R36 R53 a queue that is away and work that is parked open alerts, which cl
   assert.deepEqual(await codes(), []);
 });
 
-test("R24 R36 R51 R53 two services and a worker share a queue: each slot and alert once, and jobs of callers run on it", {
+test("R24 R36 R51 R53 two services and a worker share a queue: each slot, alert and job of a caller once", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const slack = await beginSlack(t);

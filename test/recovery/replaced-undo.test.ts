@@ -27,7 +27,7 @@ const STATE = `
     (select json_agg(c.def order by c.def) from (select conname || pg_get_constraintdef(oid) as def from pg_constraint where connamespace = 'public'::regnamespace) c) as keys,
     obj_description('users'::regclass) as said, (select json_agg(column_name order by ordinal_position) from information_schema.columns where table_name = 'users') as columns`;
 
-test("R10 R22 what --tables --replace and --data-only change in use comes back by undo, and again by its undo", { skip }, async (t) => {
+test("R10 R22 what --tables --replace and --data-only change comes back by undo, and again by its undo", { skip }, async (t) => {
   const shop = await freshDatabase();
   await query(shop, `${SHOP}; create table late (id int primary key); insert into late values (1)`);
   const world = await beginWorld(t, { sources: { shop } });

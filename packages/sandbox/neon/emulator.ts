@@ -1,8 +1,9 @@
 // What every handler may use: state, time, fleet, and the request.
+
+import type { ClockMap } from "./clock-map.ts";
 import { invalid, notFound } from "./errors.ts";
 import type { Fleet } from "./fleet/fleet-types.ts";
 import type { ApiKey, Branch, Endpoint, NeonProject, Snapshot, Store } from "./state.ts";
-import type { Timeline } from "./timeline.ts";
 
 export interface Delays {
   /** How long an operation waits, how long it takes, and what a sleeping compute takes to wake besides its server's start. */
@@ -29,7 +30,7 @@ export interface Answer {
 
 export class Emulator {
   readonly store: Store;
-  readonly time: Timeline;
+  readonly time: ClockMap;
   readonly fleet: Fleet;
   readonly delays: Delays;
   /** PostgreSQL's programs, for schemas as text; undefined where there are none. */

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { majorOf } from "../postgres/programs.ts";
 import { addKey } from "./account.ts";
 import { connectionUri } from "./branch-view.ts";
+import { ClockMap } from "./clock-map.ts";
 import { runDue } from "./due-work.ts";
 import { type Delays, Emulator } from "./emulator.ts";
 import { FaultList, type Faults } from "./faults.ts";
@@ -16,7 +17,6 @@ import { LIMITS, type Limits, type PlanName } from "./limits.ts";
 import { addProject, type ProjectRequest } from "./projects.ts";
 import { BASE, serve } from "./server.ts";
 import { databasesOf, endpointsOf, rolesOf, type Store } from "./state.ts";
-import { Timeline } from "./timeline.ts";
 
 export interface NeonSandboxOptions {
   readonly plan?: PlanName | undefined;
@@ -73,7 +73,7 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
   const bin = "openProxy" in options.fleet ? options.bin : options.fleet.bin;
   const emulator = new Emulator({
     store,
-    time: new Timeline(clock && (() => clock.now().getTime())),
+    time: new ClockMap(clock && (() => clock.now().getTime())),
     fleet,
     delays: { ...DELAYS, ...options.delays },
     bin,

@@ -13,7 +13,7 @@ export const listCommand = defineCommand({
     cursor: {
       type: text,
       value: "CURSOR",
-      help: "Go on after a page, with the cursor that it ended with. A page has at most 10 000 points.",
+      help: "Continue after a page, with the cursor that it ended with. A page has at most 10 000 points.",
     },
   },
   json: true,

@@ -82,7 +82,7 @@ export const scopeOf = ({ tables, created }: Pick<NonNullable<UndoRecord["archiv
 });
 
 /**
- * What differs between two states of these tables, in words: rows, and unless `rowsOnly` definitions. Sequences are no part of it, because
+ * What differs between two states of these tables, in words: rows, and unless `rowsOnly` definitions. Sequences are not included, because
  * live ones only advance; neither are owners and privileges, which a load still holds while the state is read.
  */
 export function differencesOf(

@@ -34,7 +34,7 @@ export interface Running {
 }
 
 /** Runs a job until it has ended or is cancelled. Undefined: the service stopped, and a worker continues it. */
-type Run = (cancel: AbortSignal, events: Events) => Promise<Answer | undefined>;
+type Work = (cancel: AbortSignal, events: Events) => Promise<Answer | undefined>;
 
 export class Jobs {
   readonly #service: Service;
@@ -103,14 +103,14 @@ export class Jobs {
   }
 
   /** Runs it in this process. */
-  #here(operation: ApiOperation, { id, actor }: ApiJob, request: unknown): Run {
+  #here(operation: ApiOperation, { id, actor }: ApiJob, request: unknown): Work {
     const { cancel } = this.#service;
     return (stop, events) =>
       runOperation(this.#service, operation, request, { signal: AbortSignal.any([cancel, stop]), events, jobId: id, actor });
   }
 
   /** Puts it on the queue and follows it; one that was put before the service died is only followed. */
-  #onWorker(operation: ApiOperation, job: ApiJob, request?: JobRequest): Run {
+  #onWorker(operation: ApiOperation, job: ApiJob, request?: JobRequest): Work {
     return async (cancel, events) => {
       if (request !== undefined) await this.#service.use((context) => putJob(context, job, request));
       const ended = await followJob(this.#service, operation, job, { cancel, stop: this.#service.signal, events });
@@ -118,7 +118,7 @@ export class Jobs {
     };
   }
 
-  #begin(store: JobStore, operation: ApiOperation, job: ApiJob, run: Run): void {
+  #begin(store: JobStore, operation: ApiOperation, job: ApiJob, run: Work): void {
     const { clock, log } = this.#service;
     const stop = new AbortController();
     const events: NumberedEvent[] = [];

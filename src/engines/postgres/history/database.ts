@@ -10,7 +10,7 @@ import { matching } from "../dump/tables.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
 import { assertOneTable, conditionOf, type KeyColumn, keyValues } from "./key.ts";
 
-/** Where the row lies in the files of the server: what a record of the WAL names. */
+/** Where the row is in the files of the server: what a record of the WAL names. */
 export interface RowPlace {
   /** OID of the database. */
   readonly database: number;

@@ -1,4 +1,4 @@
-// Which transactions of a WAL may have written a row: those that changed the block that it lies in, those that changed its table while it
+// Which transactions of a WAL may have written a row: those that changed the block that it is in, those that changed its table while it
 // was not there, and those that may have given the table other files. Whether they did is asked of the data.
 //
 // The segments have been proven before: records are taken apart here, whole ones, wherever pages and segments cut them.

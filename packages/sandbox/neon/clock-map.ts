@@ -13,7 +13,7 @@ interface Span {
 /** Readings of two clocks, milliseconds rounded each on its own. */
 const TOLERANCE_MS = 3;
 
-export class Timeline {
+export class ClockMap {
   readonly #clock: (() => number) | undefined;
   readonly #real: () => number;
   readonly #spans: Span[] = [];

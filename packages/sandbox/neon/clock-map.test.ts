@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Timeline } from "./timeline.ts";
+import { ClockMap } from "./clock-map.ts";
 
 /** Two clocks that are moved by hand. */
-function clocks(drivenMs: number): { driven: number; real: number; timeline: Timeline; pass(ms: number): void } {
+function clocks(drivenMs: number): { driven: number; real: number; timeline: ClockMap; pass(ms: number): void } {
   const hands = {
     driven: drivenMs,
     real: 1_000_000,
-    timeline: undefined as unknown as Timeline,
+    timeline: undefined as unknown as ClockMap,
     /** Both advance together. */
     pass(ms: number) {
       hands.driven += ms;
@@ -15,14 +15,14 @@ function clocks(drivenMs: number): { driven: number; real: number; timeline: Tim
       hands.timeline.read();
     },
   };
-  hands.timeline = new Timeline(
+  hands.timeline = new ClockMap(
     () => hands.driven,
     () => hands.real,
   );
   return hands;
 }
 
-const real = (timeline: Timeline, driven: number): number => timeline.toReal(new Date(driven)).getTime();
+const real = (timeline: ClockMap, driven: number): number => timeline.toReal(new Date(driven)).getTime();
 
 test("while the driven clock runs with the machine's, an instant is the one that was", () => {
   const hands = clocks(50_000);
