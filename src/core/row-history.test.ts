@@ -38,6 +38,8 @@ test("R42 a state that is not known has an entry of its own, and is never folded
 
 test("R42 the stamp of a snapshot is only near: its state is that of the log beside it", () => {
   assert.deepEqual(told([log(1, 1, false), backup(11, 1), log(10, 2), log(30, 2, false)]), ["01 01 2 1  ", "10 30 2 2 update n"]);
+  const several = [log(1, 1, false), backup(9, 3), log(10, 2), log(11, 3), log(30, 3, false)];
+  assert.deepEqual(told(several), ["01 01 1 1  ", "10 10 1 2 update n", "11 30 3 3 update n"]);
 });
 
 test("R42 the state to bring back is the newest one that differs from the last", () => {

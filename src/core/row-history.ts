@@ -104,23 +104,26 @@ export function timeLine(sightings: readonly Sighting[], { rewrites = true } = {
 }
 
 /**
- * In the order of time. A point whose state is not that of the log at its own instant, and is that of the log just before or after, is
- * moved there: the log knows its order, and the stamp of a snapshot is only near.
+ * In the order of time. A point whose state is not that of the log at its own instant is moved to the nearest instant at which the log has
+ * that state: the log knows its order, and the stamp of a snapshot is only near (of an oplog's position, it is the whole second).
  */
 function placed(sightings: readonly Sighting[]): Sighting[] {
   const byTime = (a: Sighting, b: Sighting): number => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0);
   const log = sightings.filter(({ kind }) => kind === "log").sort(byTime);
+  const ms = ({ at }: Sighting): number => dateOfMicros(at).getTime();
   const moved = sightings.map((sighting): Sighting => {
     if (sighting.kind !== "backup" || "code" in sighting) return sighting;
     const index = log.findLastIndex(({ at }) => at <= sighting.at);
-    const near = [log[index], log[index + 1], log[index - 1]].filter((one) => one !== undefined);
     if (index < 0 || index === log.length - 1) return sighting;
-    const match = near.find((one) => "found" in one && isSame(one.found, sighting.found));
-    const next = log[index + 1];
-    if (match === undefined || match === near[0] || next === undefined) return sighting;
-    const edge = match === next ? next.at : (log[index]?.at ?? sighting.at);
-    const apartMs = Math.abs(dateOfMicros(edge).getTime() - dateOfMicros(sighting.at).getTime());
-    return apartMs > SNAPSHOT_SKEW_MS ? sighting : { ...sighting, at: match.at };
+    let nearest: { readonly at: Micros; readonly apartMs: number } | undefined;
+    for (const [place, one] of log.entries()) {
+      if (!("found" in one) || !isSame(one.found, sighting.found)) continue;
+      const next = log[place + 1];
+      if (place === index) return sighting;
+      const apartMs = place > index ? ms(one) - ms(sighting) : ms(sighting) - ms(next ?? one);
+      if (apartMs <= SNAPSHOT_SKEW_MS && apartMs < (nearest?.apartMs ?? Number.POSITIVE_INFINITY)) nearest = { at: one.at, apartMs };
+    }
+    return nearest === undefined ? sighting : { ...sighting, at: nearest.at };
   });
   // The sort is stable, and what the log says of an instant comes before what a point says of it.
   return [...moved.filter(({ kind }) => kind === "log"), ...moved.filter(({ kind }) => kind !== "log")].sort(byTime);

@@ -5,6 +5,7 @@ import type { EstimateResult } from "../../core/estimate.ts";
 import { rangeInWords } from "../../core/plan.ts";
 import { askedInWords, inWords } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
+import { counted } from "../../core/words.ts";
 import type { combined, finding } from "../../operations/recovery/schemas.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
@@ -33,7 +34,7 @@ function estimateOf({ seconds, actualSeconds, within }: EstimateResult): string 
 }
 
 export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof finding>, paint: Paint): string {
-  const { objective, achieved, steps, point, checks, to, holds, estimate } = found;
+  const { objective, achieved, steps, point, checks, to, holds, estimate, erasures } = found;
   return [
     `${paint.verdict(found.verdict)}  ${verb} of ${paint.bold(found.source)}`,
     renderFacts(
@@ -42,6 +43,12 @@ export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof f
         ["restore point", `${point.name} (${point.id})${isSoundCopy(checks) ? "" : ", whose data was not proven"}`],
         ["data of", holds === null ? undefined : inWords(holds)],
         ["into", found.target],
+        [
+          "erased",
+          erasures === null
+            ? undefined
+            : `${counted(erasures.rows, "row")} of the erasure ledger, in ${counted(erasures.tables.length, "table")}`,
+        ],
         ["steps", steps.map(({ name, seconds }) => `${name} ${seconds === null ? "not ended" : renderSeconds(seconds)}`).join(", ")],
         ["RTO achieved", `${renderSeconds(achieved.rtoSeconds)}${renderPromise(objective.rtoSeconds)}`],
         ["estimated", estimate === null ? undefined : estimateOf(estimate)],

@@ -202,16 +202,14 @@ function explained(error: unknown, { name }: Source, entries: readonly Erasure[]
   if (typeof table !== "string" || !Array.isArray(columns) || !Array.isArray(parentColumns)) return error;
   const same = (one: Erasure): boolean => one.table === parent && one.columns.join("\0") === parentColumns.join("\0");
   const ids = entries.filter(same).map(({ id }) => `--keys-of ${id}`);
-  if (ids.length === 0) return error;
-  const words = [
-    `lifeboat forget ${name} --table ${quoted(table)}`,
-    ...columns.map((column) => `--column ${quoted(String(column))}`),
-    ...ids,
-  ];
-  return new LifeboatError("ERASURE_BLOCKED", error.message, {
-    details: error.details,
-    hint: `record them too, then repeat the command: \`${words.join(" ")} --reason 'belongs to them'\``,
-  });
+  const words = [`lifeboat forget ${name} --table ${quoted(table)}`, ...columns.map((column) => `--column ${quoted(String(column))}`)];
+  const commandWith = (keys: readonly string[]): string => `\`${[...words, ...keys].join(" ")} --reason 'belongs to them'\``;
+  // Recorded by other columns, such as those that refer to a third table: the ledger does not know the keys that are needed.
+  const hint =
+    ids.length > 0
+      ? `record them too, then repeat the command: ${commandWith(ids)}`
+      : `write ${parentColumns.join(", ")} of the recorded rows of ${parent} into keys.txt, a line for each, then run ${commandWith(["--keys-from keys.txt"])}`;
+  return new LifeboatError("ERASURE_BLOCKED", error.message, { details: error.details, hint });
 }
 
 const quoted = (text: string): string => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

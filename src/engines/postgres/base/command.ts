@@ -1,5 +1,5 @@
 // The BASE_BACKUP command, as servers from 15 on read it, and the rows it answers with.
-import { quoteReplication } from "../connect/quote.ts";
+import { quotePlain } from "../connect/quote.ts";
 
 export interface BaseCommand {
   /** Shows in the backup's label file and in the server's progress view. */
@@ -12,7 +12,7 @@ export interface BaseCommand {
 export function baseBackupCommand(command: BaseCommand): string {
   const { label, compression, checksums } = command;
   const options = [
-    `LABEL ${quoteReplication(label)}`,
+    `LABEL ${quotePlain(label)}`,
     "PROGRESS",
     "CHECKPOINT 'fast'",
     // The log of the backup itself comes along, so nothing needs to wait until the server has archived it elsewhere.
@@ -21,8 +21,8 @@ export function baseBackupCommand(command: BaseCommand): string {
     "TABLESPACE_MAP",
     "TARGET 'client'",
     "MANIFEST 'yes'",
-    `MANIFEST_CHECKSUMS ${quoteReplication(checksums)}`,
-    ...(compression === undefined ? [] : ["COMPRESSION 'zstd'", `COMPRESSION_DETAIL ${quoteReplication(`level=${compression.level}`)}`]),
+    `MANIFEST_CHECKSUMS ${quotePlain(checksums)}`,
+    ...(compression === undefined ? [] : ["COMPRESSION 'zstd'", `COMPRESSION_DETAIL ${quotePlain(`level=${compression.level}`)}`]),
   ];
   return `BASE_BACKUP (${options.join(", ")})`;
 }

@@ -17,8 +17,8 @@ export function quoteText(text: string): string {
   return quoted.includes("\\") ? ` E'${quoted.replaceAll("\\", "\\\\")}'` : `'${quoted}'`;
 }
 
-/** A text in a command of the replication protocol, whose grammar has no escapes. */
-export function quoteReplication(text: string): string {
+/** A text where the grammar has no escapes: in a command of the replication protocol, and in a condition of `--where`. */
+export function quotePlain(text: string): string {
   return `'${withoutNul(text).replaceAll("'", "''")}'`;
 }
 

@@ -1,7 +1,7 @@
 // The key of a row as a user writes it, against the columns of its table's key.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { RowName } from "../../../ports/row-history.ts";
-import { quoteText, readableName } from "../connect/quote.ts";
+import { quotePlain, readableName } from "../connect/quote.ts";
 
 export interface KeyColumn {
   readonly name: string;
@@ -69,7 +69,7 @@ export function conditionOf(columns: readonly KeyColumn[], values: readonly stri
     .map(({ name, type }, index) => {
       const value = values[index] ?? "";
       const isNumber = INTEGER.test(type) && /^-?\d+$/.test(value);
-      return `${readableName(name)} = ${isNumber ? value : quoteText(value)}`;
+      return `${readableName(name)} = ${isNumber ? value : quotePlain(value)}`;
     })
     .join(" and ");
 }
