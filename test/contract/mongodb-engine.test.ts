@@ -7,8 +7,6 @@ import { mongoEngineContract } from "./mongodb-engine.ts";
 
 mongoEngineContract("the MongoDB engine on the sandbox", () => startMongoSandbox());
 
-mongoEngineContract("the MongoDB engine on a standalone server", () => startMongoSandbox({ replicaSet: false }));
-
 // A server named for this purpose. The suite creates its own databases there and drops them.
 const live = process.env.MONGODB_URL;
 if (live !== undefined)
