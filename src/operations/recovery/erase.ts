@@ -204,7 +204,7 @@ function explained(error: unknown, { name }: Source, entries: readonly Erasure[]
   const ids = entries.filter(same).map(({ id }) => `--keys-of ${id}`);
   const words = [`lifeboat forget ${name} --table ${quoted(table)}`, ...columns.map((column) => `--column ${quoted(String(column))}`)];
   const commandWith = (keys: readonly string[]): string => `\`${[...words, ...keys].join(" ")} --reason 'belongs to them'\``;
-  // Recorded by other columns, such as those that refer to a third table: the ledger does not know the keys that are needed.
+  // Recorded by other columns, such as those that refer to a third table: the ledger does not know the keys that this takes.
   const hint =
     ids.length > 0
       ? `record them too, then repeat the command: ${commandWith(ids)}`
