@@ -65,7 +65,8 @@ export function mostLooks({ last, width, extra }: SearchOptions): { readonly pas
     passes += 1;
   }
   // Narrowing may take fewer places than here, which leaves more of them to the extra looks: each may be a pass of its own.
-  return { passes: passes + Math.min(spare, last + 1 - first), places: Math.min(last + 1, places + spare) };
+  const most = Math.min(last + 1, places + spare);
+  return { passes: Math.min(most, passes + Math.min(spare, last + 1 - first)), places: most };
 }
 
 /**
