@@ -1,4 +1,5 @@
 // A command line as it was typed, for journals: ready to be pasted, without secrets and without what chooses single rows.
+import { shellQuoted } from "../core/shell.ts";
 import { redact } from "./redact.ts";
 
 const STARS = "***";
@@ -8,7 +9,7 @@ const ASSIGNED = new RegExp(`((?:--?|\\b)[\\w-]*${SECRET}[\\w-]*=)('[^']*'|"[^"]
 const OPTION = new RegExp(`^--?[\\w-]*${SECRET}$`, "i");
 const LOGIN = /\b(bearer|basic)\s+[^\s"']+/gi;
 /** Options that choose rows: what they hold may be about a person, whom an erasure must not outlive in a journal. */
-const CHOOSES_ROWS = /^--(?:key|where|query)$/;
+const CHOOSES_ROWS = /^--(?:key|where|query|aggregate)$/;
 /** Shorter values of variables would redact ordinary words. */
 const SHORTEST = 8;
 
@@ -33,4 +34,4 @@ export function recordedCommand(
   return ["lifeboat", ...words.map(quoted)].join(" ");
 }
 
-const quoted = (word: string): string => (/^[\w@%+=:,./*-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+const quoted = (word: string): string => (/^[\w@%+=:,./*-]+$/.test(word) ? word : shellQuoted(word));

@@ -10,6 +10,7 @@ import { tmpdir, totalmem } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
+import { shellQuoted } from "../core/shell.ts";
 import { type Child, startChild } from "./child.ts";
 import { baseEnvironment } from "./environment.ts";
 import { runProgram } from "./run.ts";
@@ -186,8 +187,8 @@ async function scriptOf({ support, user, mountPoint, readOnly, writable, socket 
     "echo 1000 >/proc/self/oom_score_adj",
     // One more: the one in which the program runs. Code inside makes none, and so gets no capabilities in one of its own.
     ...(support.asRoot ? [] : ["echo 1 2>/dev/null >/proc/sys/user/max_user_namespaces || :"]),
-    `mount -t tmpfs -o mode=755,size=8m,nosuid,nodev cell ${quoted(mountPoint)}`,
-    `cd ${quoted(mountPoint)}`,
+    `mount -t tmpfs -o mode=755,size=8m,nosuid,nodev cell ${shellQuoted(mountPoint)}`,
+    `cd ${shellQuoted(mountPoint)}`,
     "mkdir -p dev/shm etc/ssl proc tmp .outside",
     `mount -t tmpfs -o mode=1777,size=25%,nosuid,nodev,noexec shm dev/shm`,
     `mount -t tmpfs -o mode=1777,size=25%,nosuid,nodev,noexec tmp tmp`,
@@ -197,8 +198,8 @@ async function scriptOf({ support, user, mountPoint, readOnly, writable, socket 
     `echo 'server:x:${gid}:' >etc/group`,
     ...(await Promise.all(places.map(readOnlyLines))).flat(),
     ...[...writable, ...(socket === undefined ? [] : [dirname(socket.path)])].flatMap((path) => [
-      `mkdir -p ${quoted(`.${path}`)}`,
-      `mount --rbind ${quoted(path)} ${quoted(`.${path}`)}`,
+      `mkdir -p ${shellQuoted(`.${path}`)}`,
+      `mount --rbind ${shellQuoted(path)} ${shellQuoted(`.${path}`)}`,
     ]),
     // Some containers forbid it; servers do without.
     "mount -t proc -o nosuid,nodev,noexec proc proc 2>/dev/null || :",
@@ -221,22 +222,22 @@ async function scriptOf({ support, user, mountPoint, readOnly, writable, socket 
 
 // A server makes the socket and then sets its permissions: the directory must stay writable until both are done.
 const sealing = ({ path, mode }: NonNullable<CellPlan["socket"]>): string => `{
-  until [ -S ${quoted(path)} ] && [ "$(stat -c %a ${quoted(path)})" = ${mode} ]; do sleep 0.02; done
-  mount -o remount,bind,ro,nosuid,nodev,noexec ${quoted(dirname(path))} && echo sealed || kill -KILL "$server"
+  until [ -S ${shellQuoted(path)} ] && [ "$(stat -c %a ${shellQuoted(path)})" = ${mode} ]; do sleep 0.02; done
+  mount -o remount,bind,ro,nosuid,nodev,noexec ${shellQuoted(dirname(path))} && echo sealed || kill -KILL "$server"
 } &`;
 
 async function readOnlyLines(path: string): Promise<string[]> {
   const facts = await lstat(path).catch(() => undefined);
   if (facts === undefined) return [];
-  const inside = quoted(`.${path}`);
-  const above = `mkdir -p ${quoted(`.${dirname(path)}`)}`;
-  if (facts.isSymbolicLink()) return [above, `ln -s ${quoted(await readlink(path))} ${inside}`];
+  const inside = shellQuoted(`.${path}`);
+  const above = `mkdir -p ${shellQuoted(`.${dirname(path)}`)}`;
+  if (facts.isSymbolicLink()) return [above, `ln -s ${shellQuoted(await readlink(path))} ${inside}`];
   // Those mounted below it would stay writable.
   const below = await mountsBelow(await realpath(path));
   return [
     `mkdir -p ${inside}`,
-    `mount -o rbind,ro,nosuid,nodev ${quoted(path)} ${inside}`,
-    ...below.map(({ path, noexec }) => `mount -o remount,bind,ro,nosuid,nodev${noexec ? ",noexec" : ""} ${quoted(`.${path}`)}`),
+    `mount -o rbind,ro,nosuid,nodev ${shellQuoted(path)} ${inside}`,
+    ...below.map(({ path, noexec }) => `mount -o remount,bind,ro,nosuid,nodev${noexec ? ",noexec" : ""} ${shellQuoted(`.${path}`)}`),
   ];
 }
 
@@ -265,5 +266,3 @@ export async function placesOfProgram(directory: string): Promise<string[]> {
   const there = await Promise.all(outside.map(async (path) => ((await stat(path).catch(() => undefined))?.isDirectory() ? [path] : [])));
   return there.flat();
 }
-
-const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;

@@ -1,7 +1,9 @@
 // The erasure ledger, applied to data that was just restored: after it was compared with what was backed up, and before it is used. Every
 // route passes here. What could not be applied is told as a check, so that no verdict is a pass with an erased row possibly in the data.
+
 import type { ErasedKeys, Erasures } from "../../core/erasure.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { shellWord } from "../../core/shell.ts";
 import type { Check } from "../../core/verdict.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
@@ -202,7 +204,10 @@ function explained(error: unknown, { name }: Source, entries: readonly Erasure[]
   if (typeof table !== "string" || !Array.isArray(columns) || !Array.isArray(parentColumns)) return error;
   const same = (one: Erasure): boolean => one.table === parent && one.columns.join("\0") === parentColumns.join("\0");
   const ids = entries.filter(same).map(({ id }) => `--keys-of ${id}`);
-  const words = [`lifeboat forget ${name} --table ${quoted(table)}`, ...columns.map((column) => `--column ${quoted(String(column))}`)];
+  const words = [
+    `lifeboat forget ${name} --table ${shellWord(table)}`,
+    ...columns.map((column) => `--column ${shellWord(String(column))}`),
+  ];
   const commandWith = (keys: readonly string[]): string => `\`${[...words, ...keys].join(" ")} --reason 'belongs to them'\``;
   // Recorded by other columns, such as those that refer to a third table: the ledger does not know the keys that this takes.
   const hint =
@@ -211,5 +216,3 @@ function explained(error: unknown, { name }: Source, entries: readonly Erasure[]
       : `write ${parentColumns.join(", ")} of the recorded rows of ${parent} into keys.txt, a line for each, then run ${commandWith(["--keys-from keys.txt"])}`;
   return new LifeboatError("ERASURE_BLOCKED", error.message, { details: error.details, hint });
 }
-
-const quoted = (text: string): string => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -164,7 +164,10 @@ function concluded(source: Source, request: HistoryRequest, asks: Asks, parts: r
   if (named === undefined) {
     const refused = sightings.find((one) => "code" in one && one.code === "USAGE") ?? sightings.find((one) => "code" in one);
     if (refused !== undefined && "code" in refused) throw new LifeboatError(refused.code, `${refused.by}: ${refused.reason}`);
-    throw new LifeboatError("TABLE_UNKNOWN", `${source.name} had no table ${request.row.table} at any point that was asked`);
+    const newest = asks.backups.at(-1);
+    throw new LifeboatError("TABLE_UNKNOWN", `${source.name} had no table ${request.row.table} at any point that was asked`, {
+      ...(newest && { hint: `run \`lifeboat show ${newest.point.id}\` to see its tables; a name with capitals takes quotes: '"Users"'` }),
+    });
   }
   const { columns } = request;
   if (columns !== undefined) assertColumns(columns, known, named.table);

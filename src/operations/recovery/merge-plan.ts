@@ -1,9 +1,11 @@
 // The plan of a merge: the rows that it would change, and why it would refuse.
+
 import type { Erasures } from "../../core/erasure.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import { changesIn, type MergeFindings, type MergeRefusal, type MergeTable } from "../../core/merge-plan.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
 import { targetInWords } from "../../core/recovery-target.ts";
+import { shellWord } from "../../core/shell.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -28,19 +30,17 @@ export async function judged(
 
 /** Names what can be done instead, each a command as it can be run. */
 function asError({ name }: Source, { to }: RestoreRequest, { table, obstacle, message }: MergeRefusal, database: string): LifeboatError {
-  const base = `lifeboat restore ${name} --to ${quoted(targetInWords(to))} --tables ${quoted(table)}`;
-  const beside = `restore it beside the live one: \`${base} --into ${quoted(`${database}_before`)}\``;
-  const replaced = `or replace it whole: \`${base} --into ${quoted(database)} --replace --yes ${name}\``;
+  const base = `lifeboat restore ${name} --to ${shellWord(targetInWords(to))} --tables ${shellWord(table)}`;
+  const beside = `restore it beside the live one: \`${base} --into ${shellWord(`${database}_before`)}\``;
+  const replaced = `or replace it whole: \`${base} --into ${shellWord(database)} --replace --yes ${name}\``;
   const hints: Partial<Record<MergeRefusal["obstacle"], string>> = {
     "not readable": "connect as the owner of the table, or as a role with BYPASSRLS",
     "not writable": "connect as the owner of the table, or grant the privilege named",
     "only now": "leave it out: there was nothing of that name then",
-    "only then": `restore it: \`${base} --into ${quoted(database)} --replace --yes ${name}\``,
+    "only then": `restore it: \`${base} --into ${shellWord(database)} --replace --yes ${name}\``,
   };
   return new LifeboatError("MERGE_REFUSED", message, { hint: hints[obstacle] ?? `${beside}, ${replaced}`, details: { table, obstacle } });
 }
-
-const quoted = (text: string): string => (/^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 export async function planOfMerge(
   context: Context,

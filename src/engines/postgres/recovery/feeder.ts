@@ -1,9 +1,11 @@
 // Gives a recovering server the log files it asks for. The server runs a tiny script per file (restore_command); the script
 // takes a ready file, or asks by a file of its own and waits. Segments that come next are fetched ahead, so it seldom waits.
+
 import { chownSync, createWriteStream, type FSWatcher, watch } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { shellQuoted } from "../../../core/shell.ts";
 import type { ServerUser } from "../../../process/server-user.ts";
 import { logFileKind } from "../log/names.ts";
 
@@ -162,7 +164,7 @@ export async function openFeeder(options: FeederOptions): Promise<Feeder> {
   look();
   return {
     // A % would be taken for one of the server's own marks.
-    command: `/bin/sh ${quoted(script).replaceAll("%", "%%")} %f %p`,
+    command: `/bin/sh ${shellQuoted(script).replaceAll("%", "%%")} %f %p`,
     async end() {
       clearInterval(timer);
       for (const watcher of watchers) watcher.close();
@@ -172,5 +174,3 @@ export async function openFeeder(options: FeederOptions): Promise<Feeder> {
     },
   };
 }
-
-const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;
