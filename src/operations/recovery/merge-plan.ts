@@ -1,5 +1,4 @@
 // The plan of a merge: the rows that it would change, and why it would refuse.
-
 import type { Erasures } from "../../core/erasure.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import { changesIn, type MergeFindings, type MergeRefusal, type MergeTable } from "../../core/merge-plan.ts";
