@@ -103,6 +103,12 @@ export interface Storage {
   /** Removes remains of uploads under the prefix that are unchanged since the instant (multipart uploads, temporary files). Returns their number. */
   sweep(prefix: string, untouchedSince: Date, options?: { readonly signal?: AbortSignal | undefined }): Promise<number>;
 
+  /**
+   * From now on every call throws STORAGE_NOT_FOUND while this object does not exist. Absent: an empty storage cannot appear in the place
+   * of this one, as the directory under an unmounted share does.
+   */
+  anchor?(name: string): void;
+
   /** Closes connections. */
   close(): Promise<void>;
 }

@@ -30,11 +30,12 @@ export async function createRepository(storage: Storage, recipients: readonly st
     if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
     throw new LifeboatError("REPOSITORY_EXISTS", `there is a repository at ${storage.url} already`, { cause: error });
   }
+  storage.anchor?.(IDENTITY_FILE);
   return repository;
 }
 
 /**
- * Opens a repository. `memory` receives its id. Throws NO_REPOSITORY, FORMAT_UNKNOWN for a newer format. A damaged or unsigned description
+ * Opens a repository. Nothing is read or written from now on while its description is not there. `memory` receives its id. Throws NO_REPOSITORY, FORMAT_UNKNOWN for a newer format. A damaged or unsigned description
  * is only a flaw, because a restore requires only a signed manifest.
  */
 export async function openRepository(
@@ -49,6 +50,7 @@ export async function openRepository(
   try {
     const found = await getSigned(nameless, "repository", IDENTITY_FILE, identitySchema, signal);
     if (found === undefined) throw new LifeboatError("NO_REPOSITORY", `there is no repository at ${storage.url}`);
+    storage.anchor?.(IDENTITY_FILE);
     if (found.signedBy !== undefined) return { storage, trust, identity: found.value, memory: memory(found.value.id) };
     stated = found.value.id;
     flaw = `${IDENTITY_FILE} in ${storage.url} is not signed by a trusted key`;

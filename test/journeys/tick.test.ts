@@ -243,9 +243,25 @@ test("R36 R33 a repository that is away is told once, and nothing is stored in i
   rmSync(world.repository, { recursive: true });
   renameSync(elsewhere, world.repository);
   await service.health("/api/health", 200);
-  await service.until(({ code, message }) => code === "REPOSITORY_UNREACHABLE" && String(message).startsWith("alert closed"));
-  await service.stop();
+  const saw = async (event: string, from: number) =>
+    service.until(({ code, message }) => code === "REPOSITORY_UNREACHABLE" && String(message).startsWith(`alert ${event}`), from);
+  await saw("closed", 0);
   assert.equal(about(), 2);
+
+  // The share is unmounted under the running service, and mounted again.
+  const seen = service.lines.length;
+  renameSync(world.repository, elsewhere);
+  mkdirSync(world.repository);
+  await saw("opened", seen);
+  await service.health("/api/health", 503);
+  assert.equal((await world.run("backup", "--json")).code, "NO_REPOSITORY");
+  assert.deepEqual(readdirSync(world.repository), [], "nothing is written into the directory under the share");
+  rmSync(world.repository, { recursive: true });
+  renameSync(elsewhere, world.repository);
+  await saw("closed", seen);
+  await service.health("/api/health", 200);
+  await service.stop();
+  assert.equal(about(), 4);
   const { open } = (await world.expect(0, "tick", "--json")).json().alerts;
   assert.deepEqual(
     open.filter(({ code }: { code: string }) => code === "REPOSITORY_UNREACHABLE"),

@@ -18,6 +18,7 @@ import {
   findRoot,
   infoOf,
   openForReading,
+  type Place,
   pathOf,
   type Root,
   removeEmptyFolders,
@@ -39,13 +40,14 @@ export interface LocalStorageOptions {
 /** Opens nothing yet: the first call finds the directory. */
 export function openLocalStorage(options: LocalStorageOptions): Storage {
   const directory = resolve(options.directory);
+  const place: Place = { directory };
   const callMs = options.callTimeoutMs ?? 60_000;
   const timeouts = { callMs, syncMs: options.syncTimeoutMs ?? 600_000 };
   const lock = openReplaceLock(callMs);
   let finding: Promise<Root> | undefined;
   /** Calls that begin while the root is being found share what is found. */
   const root = (): Promise<Root> => {
-    finding ??= findRoot(directory).finally(() => {
+    finding ??= findRoot(place).finally(() => {
       finding = undefined;
     });
     return finding;
@@ -105,12 +107,12 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
       if (putOptions.lockUntil !== undefined) {
         throw new LifeboatError("STORAGE_REFUSED", `${name} cannot be locked: a directory has no object lock`);
       }
-      return putObject(directory, lock, timeouts, name, body, putOptions);
+      return putObject(place, lock, timeouts, name, body, putOptions);
     },
 
     async *get(name, getOptions = {}) {
       checkedName(name);
-      yield* getObject(directory, callMs, name, getOptions);
+      yield* getObject(place, callMs, name, getOptions);
     },
 
     async head(name, { signal } = {}) {
@@ -136,7 +138,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
     async delete(name, { signal } = {}) {
       checkedName(name);
       await attempt(`removing ${name}`, signal, async () => {
-        const root = await findRoot(directory);
+        const root = await findRoot(place);
         const path = await pathOf(root, name);
         // Under the lock: a replacement that has just compared must not bring the object back.
         const removed = await lock.during(root, () => removeFile(path), signal);
@@ -157,12 +159,12 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
     },
 
     async now({ signal } = {}) {
-      return attempt("asking for the time", signal, async () => fileSystemTime(await findRoot(directory)));
+      return attempt("asking for the time", signal, async () => fileSystemTime(await findRoot(place)));
     },
 
     async freeBytes({ signal } = {}) {
       return attempt("asking for the free space", signal, async () => {
-        await findRoot(directory);
+        await findRoot(place);
         const { bavail, bsize } = await statfs(directory);
         return bavail * bsize;
       });
@@ -170,7 +172,11 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
 
     async sweep(prefix, untouchedSince, { signal } = {}) {
       assertObjectPrefix(prefix);
-      return attempt(`sweeping ${prefix}`, signal, async () => sweepUnfinished(await findRoot(directory), prefix, untouchedSince, signal));
+      return attempt(`sweeping ${prefix}`, signal, async () => sweepUnfinished(await findRoot(place), prefix, untouchedSince, signal));
+    },
+
+    anchor(name) {
+      place.anchor = checkedName(name);
     },
 
     close: () => lock.close(),
@@ -190,8 +196,9 @@ function ignoreMissing(error: unknown): void {
 const CHUNK_BYTES = 256 * 1024;
 
 /** The bytes from `start` to `end` or the object's last; an object that shrinks under the reader ends as INTEGRITY. */
-export async function* getObject(directory: string, callMs: number, name: string, options: GetOptions): AsyncGenerator<Uint8Array> {
+export async function* getObject(place: Place, callMs: number, name: string, options: GetOptions): AsyncGenerator<Uint8Array> {
   const { start = 0, end = Number.POSITIVE_INFINITY, signal } = options;
+  const { directory } = place;
   const doing = `reading ${name} in ${directory}`;
   const call = <T>(promise: Promise<T>): Promise<T> =>
     orCancelled(
@@ -200,7 +207,7 @@ export async function* getObject(directory: string, callMs: number, name: string
     );
   throwIfCancelled(signal);
   try {
-    const root = await call(findRoot(directory));
+    const root = await call(findRoot(place));
     const opening = pathOf(root, name).then(openForReading);
     const file = await call(opening).catch((error: unknown) => {
       // It was cancelled or took too long: a file that opens later is closed.

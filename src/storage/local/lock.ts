@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { LifeboatError } from "../../core/errors.ts";
 import { orCancelled, pause } from "../deadline.ts";
-import { makeFolder, PRIVATE_FOLDER, type Root } from "./root.ts";
+import { factsAt, makeFolder, PRIVATE_FOLDER, type Root } from "./root.ts";
 
 export const LOCK_FILE = "lock";
 
@@ -30,20 +30,22 @@ export interface ReplaceLock {
 /** `timeoutMs`: how long to wait for the others; each holds the lock for a few file system calls only. */
 export function openReplaceLock(timeoutMs: number): ReplaceLock {
   let database: DatabaseSync | undefined;
-  let openedAt: string | undefined;
+  let opened: bigint | undefined; // the inode of the lock file
   let last: Promise<unknown> = Promise.resolve(); // in this process: one after the other
 
   const connect = async (root: Root): Promise<DatabaseSync> => {
-    if (database !== undefined && openedAt === root.path) return database;
+    const folder = join(root.path, PRIVATE_FOLDER);
+    const path = join(folder, LOCK_FILE);
+    // Another file than before after the share was mounted again: a lock on the old one excludes no other process.
+    const inode = (await factsAt(path))?.ino;
+    if (database !== undefined && inode !== undefined && opened === inode) return database;
     database?.close();
     database = undefined;
-    const folder = join(root.path, PRIVATE_FOLDER);
     await makeFolder(folder);
-    const path = join(folder, LOCK_FILE);
     await assertWritable(path);
     const { DatabaseSync } = await import("node:sqlite");
     database = new DatabaseSync(path, { timeout: 0 });
-    openedAt = root.path;
+    opened = (await factsAt(path))?.ino;
     return database;
   };
 

@@ -11,21 +11,33 @@ import { errnoOf } from "./errors.ts";
 /** Private folder of unfinished writes and of the lock, in the root so that a rename never crosses file systems. */
 export const PRIVATE_FOLDER = ".tmp";
 
+/** Where the storage is to be. */
+export interface Place {
+  readonly directory: string;
+  /** The object that the directory must contain. Without it, the directory is the empty one under a share that is not mounted. */
+  anchor?: string;
+}
+
 export interface Root {
   /** Absolute, with no symbolic link in it. */
   readonly path: string;
 }
 
-/** Finds the root, or STORAGE_NOT_FOUND. Asked anew for every call: a mount can go away. */
-export async function findRoot(directory: string): Promise<Root> {
+/** Finds the root. Throws STORAGE_NOT_FOUND. Called anew for every call of the storage, because a share can be unmounted at any time. */
+export async function findRoot({ directory, anchor }: Place): Promise<Root> {
+  let path: string;
   try {
-    const path = await realpath(directory);
-    if ((await stat(path)).isDirectory()) return { path };
+    path = await realpath(directory);
+    if (!(await stat(path)).isDirectory()) throw new LifeboatError("STORAGE_NOT_FOUND", `the storage ${directory} is not a directory`);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error;
     throw new LifeboatError("STORAGE_NOT_FOUND", `the storage directory ${directory} does not exist`, { cause: error });
   }
-  throw new LifeboatError("STORAGE_NOT_FOUND", `the storage ${directory} is not a directory`);
+  if (anchor !== undefined && (await factsAt(join(path, anchor))) === undefined)
+    throw new LifeboatError("STORAGE_NOT_FOUND", `${anchor} is no longer in ${directory}`, {
+      hint: `mount the share at ${directory} again; nothing is written there until then`,
+    });
+  return { path };
 }
 
 /** The name as it is, checked; `.tmp/` belongs to us. */

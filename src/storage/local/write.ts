@@ -9,7 +9,7 @@ import { drawBody } from "../body.ts";
 import { orCancelled, throwIfCancelled, within } from "../deadline.ts";
 import { errnoOf, translated } from "./errors.ts";
 import type { ReplaceLock } from "./lock.ts";
-import { factsAt, findRoot, infoOf, makeFolder, PRIVATE_FOLDER, pathOf, type Root, syncFolder } from "./root.ts";
+import { factsAt, findRoot, infoOf, makeFolder, type Place, PRIVATE_FOLDER, pathOf, type Root, syncFolder } from "./root.ts";
 
 export interface Timeouts {
   /** Longest wait for one call of the file system. */
@@ -22,18 +22,18 @@ const CLOSE_MS = 5_000;
 const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]; // file systems without hard links
 
 export async function putObject(
-  directory: string,
+  place: Place,
   lock: ReplaceLock,
   timeouts: Timeouts,
   name: string,
   body: AsyncIterable<Uint8Array> | Uint8Array,
   options: PutOptions,
 ): Promise<ObjectInfo> {
-  const doing = `writing ${name} in ${directory}`;
+  const doing = `writing ${name} in ${place.directory}`;
   const call = <T>(promise: Promise<T>): Promise<T> => within(promise, timeouts.callMs, () => doing);
   throwIfCancelled(options.signal);
   try {
-    const root = await call(findRoot(directory));
+    const root = await call(findRoot(place));
     await call(pathOf(root, name));
     await refuseEarly(root, name, options, call);
     const aside = join(root.path, PRIVATE_FOLDER, asideName(name));
