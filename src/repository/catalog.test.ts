@@ -144,4 +144,13 @@ test("R33 objects that another process writes or deletes during a listing are no
     ["POINT_MISSING"],
     "and what is lost is lost",
   );
+  // Two listings that find the loss, and a third that makes sure: the beat of the same process may ask at any of them.
+  const seen: string[][] = [];
+  const look = async (): Promise<void> => {
+    seen.push(catalog.flaws("shop").map(({ code }) => code));
+    if (seen.length < 4) meanwhile = look;
+  };
+  meanwhile = look;
+  await flaws();
+  assert.deepEqual(seen, [["POINT_MISSING"], ["POINT_MISSING"], ["POINT_MISSING"], ["POINT_MISSING"]], "also while it is read again");
 });

@@ -67,12 +67,14 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
   };
   const entries = async (source: string, signal: AbortSignal | undefined): Promise<CatalogEntry[]> => {
     const flaws: HealthReason[] = [];
-    const seen = await readEntries(database, asRemembered(repository, source), source, flaws, "at once", signal);
+    let seen = await readEntries(database, asRemembered(repository, source), source, flaws, "at once", signal);
+    if (flaws.some(({ code }) => IN_MOTION.has(code))) {
+      flaws.length = 0;
+      seen = await readEntries(database, asRemembered(repository, source), source, flaws, "in order", signal);
+    }
+    // Only now: another reader of this process may ask for the flaws at any time, and must not get those of half a reading.
     flawed.set(source, flaws);
-    if (!flaws.some(({ code }) => IN_MOTION.has(code))) return seen;
-    const again: HealthReason[] = [];
-    flawed.set(source, again);
-    return readEntries(database, asRemembered(repository, source), source, again, "in order", signal);
+    return seen;
   };
   return {
     entries: (source, signal) => reading(() => entries(source, signal)),

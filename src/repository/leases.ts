@@ -148,8 +148,16 @@ async function keep(
     ended = true;
     clearInterval(timer);
     await beat;
-    end();
     return !loss.signal.aborted;
+  };
+
+  /** This process counts as the holder until the last write: a lease that it has just left would look like that of a dead job. */
+  const finish = async (write: () => Promise<void>): Promise<void> => {
+    try {
+      if (await stop()) await write();
+    } finally {
+      end();
+    }
   };
 
   return {
@@ -174,22 +182,22 @@ async function keep(
       });
       await written;
     },
-    async release() {
-      if (!(await stop())) return;
-      try {
-        await storage.delete(object);
-      } catch (error) {
-        // Where deletion is refused, the lease is marked as ended; where writing is refused too, it expires.
-        if (!isRefusal(error)) throw error;
-        const over = { ...record(), releasedAt: clock.now().toISOString() };
-        await putJson(storage, object, over, { ifMatch: etag }).catch(() => undefined);
-      }
-    },
-    async abandon() {
-      if (!(await stop())) return;
-      const left = { ...record(), abandonedAt: clock.now().toISOString() };
-      await putJson(storage, object, left, { ifMatch: etag }).catch(() => undefined); // then it expires
-    },
+    release: () =>
+      finish(async () => {
+        try {
+          await storage.delete(object);
+        } catch (error) {
+          // Where deletion is refused, the lease is marked as ended; where writing is refused too, it expires.
+          if (!isRefusal(error)) throw error;
+          const over = { ...record(), releasedAt: clock.now().toISOString() };
+          await putJson(storage, object, over, { ifMatch: etag }).catch(() => undefined);
+        }
+      }),
+    abandon: () =>
+      finish(async () => {
+        const left = { ...record(), abandonedAt: clock.now().toISOString() };
+        await putJson(storage, object, left, { ifMatch: etag }).catch(() => undefined); // then it expires
+      }),
   };
 }
 

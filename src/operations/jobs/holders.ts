@@ -3,6 +3,7 @@ import { formatInstant } from "../../core/duration.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import { isId } from "../../core/ids.ts";
+import { leaseName } from "../../repository/layout.ts";
 import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../../repository/lease-files.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context } from "../context.ts";
@@ -33,7 +34,10 @@ export async function holdersOf(context: Context, signal?: AbortSignal): Promise
     read ??= { at: found.at, here: context.clock.now() };
     flaws.push(...found.flaws);
     for (const lease of found.leases) {
-      holders.push({ ...lease, abandoned: isAbandoned(place, lease, found.at), silent: isSilent(lease.renewedAt, found.at) });
+      const abandoned = isAbandoned(place, lease, found.at);
+      // A job that ended while the leases were read has released its lease.
+      if (abandoned && (await place.storage.head(leaseName(lease.name), { signal })) === undefined) continue;
+      holders.push({ ...lease, abandoned, silent: isSilent(lease.renewedAt, found.at) });
     }
   }
   const now = context.clock.now();
