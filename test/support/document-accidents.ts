@@ -62,8 +62,13 @@ export function expectedDocuments(past: State, live: State, chosen: readonly str
   return expected;
 }
 
-/** Inserts new documents and changes an old one until it is told to stop; returns how many were inserted and acknowledged. */
-export function beginDocumentWriter(db: Db, name: string, id: string): () => Promise<number> {
+export interface DocumentWriter {
+  /** Returns how many documents were inserted and acknowledged. */
+  stop(): Promise<number>;
+}
+
+/** Inserts new documents and changes an old one until it is told to stop. */
+export function beginDocumentWriter(db: Db, name: string, id: string): DocumentWriter {
   let [stopped, written] = [false, 0];
   const collection = db.collection<Stored>(name);
   const running = (async () => {
@@ -74,10 +79,12 @@ export function beginDocumentWriter(db: Db, name: string, id: string): () => Pro
     }
   })();
   running.catch(() => undefined); // awaited when it is stopped
-  return async () => {
-    stopped = true;
-    await running;
-    return written;
+  return {
+    async stop() {
+      stopped = true;
+      await running;
+      return written;
+    },
   };
 }
 

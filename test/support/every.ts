@@ -27,9 +27,22 @@ export async function atMoments(step: number, attempt: (n: number) => Promise<bo
   }
 }
 
+/** What a campaign leaves out unless it takes every case. */
+export const skipUnlessEvery = TAKES_ALL ? false : "only with LIFEBOAT_TEST_EVERY=1";
+
 /** The seed of a random campaign: LIFEBOAT_TEST_SEED repeats a run. It is printed. */
 export function seedOf(t: Pick<TestContext, "diagnostic">): number {
   const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? randomInt(1_000_000));
   t.diagnostic(`LIFEBOAT_TEST_SEED=${seed}`);
   return seed;
+}
+
+/**
+ * Runs a property for consecutive seeds, each a test of its own: one that fails is reported at once, and the others still run.
+ * LIFEBOAT_TEST_SEED is the first seed, LIFEBOAT_TEST_CASES how many there are.
+ */
+export async function forSeeds(t: TestContext, all: number, few: number, run: (seed: number) => Promise<void>): Promise<void> {
+  const first = seedOf(t);
+  const many = Number(process.env.LIFEBOAT_TEST_CASES ?? cases(all, few));
+  for (let seed = first; seed < first + many; seed++) await t.test(`seed ${seed}`, () => run(seed));
 }
