@@ -1,5 +1,6 @@
 // Public data sets of tables as collections of documents, random accidents to them, and what a merge must make of those: computed here
 // document by document, in another way than ours.
+import { setTimeout as sleep } from "node:timers/promises";
 import { BSON, type Db, type Document } from "mongodb";
 import type { State } from "./accidents.ts";
 
@@ -8,6 +9,8 @@ interface Stored extends Document {
 }
 
 const INSERTED_AT_ONCE = 2000;
+/** The server may run in this process: a writer without a pause would be all that it does. */
+const WRITER_PAUSE_MS = 5;
 
 /** One collection for each table, with at most so many documents; the key of a row is its `_id`. */
 export async function loadDocuments(db: Db, state: State, most: number): Promise<void> {
@@ -76,6 +79,7 @@ export function beginDocumentWriter(db: Db, name: string, id: string): DocumentW
       await collection.insertOne({ _id: `${WRITTEN}${written}`, written });
       written += 1;
       await collection.updateOne({ _id: id }, { $set: { w: written } });
+      await sleep(WRITER_PAUSE_MS);
     }
   })();
   running.catch(() => undefined); // awaited when it is stopped

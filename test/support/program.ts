@@ -14,12 +14,16 @@ import { failedOperation } from "../../src/operations/schemas.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import { generateIdentity } from "../../src/seal/keys.ts";
+import { cases } from "./every.ts";
 import type { S3Emulator } from "./s3/emulator.ts";
 
 /** The bundle that a run of the tests has built (see test/run.ts); of a file that is run by itself, the sources. */
 export const PROGRAM = process.env.LIFEBOAT_TEST_PROGRAM ?? join(import.meta.dirname, "../../bin/lifeboat");
-/** No run of these tests takes so long; a program that hangs is killed and seen as such. The service waits for a full minute of the clock. */
-const hungMs = (args: readonly string[]): number => (args[0] === "serve" ? 900_000 : 120_000);
+/**
+ * No run of these tests takes so long; a program that hangs is killed and seen as such. The service waits for a full minute of the clock,
+ * and a campaign that takes every case may share its machine for hours.
+ */
+const hungMs = (args: readonly string[]): number => (args[0] === "serve" ? 900_000 : cases(900_000, 120_000));
 
 export interface Ran {
   /** Exit status; null when a signal ended it. */
