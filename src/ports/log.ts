@@ -2,7 +2,6 @@
 
 import type { CommitMark, LogChange, Micros, SegmentFacts } from "../core/log.ts";
 import type { Connection, Work } from "./connection.ts";
-import type { Resource } from "./resource.ts";
 
 /** A file of the log as received: whole, or as far as it is filled now. */
 export interface LogFile {
@@ -28,8 +27,6 @@ export interface ReceiverOptions extends Work {
   readonly last?: SegmentFacts | undefined;
   /** The begin of the newest backup that log could be replayed onto. Log is required from here on when none is stored yet. */
   readonly wantedFrom?: string | undefined;
-  /** Called, and awaited, before the slot is created. */
-  readonly declare?: ((resource: Resource) => Promise<void>) | undefined;
   /** Receives facts that a user should know: a slot that retains log, a server that was unreachable. */
   readonly onNotice: (notice: { readonly code: string; readonly message: string }) => void;
 }

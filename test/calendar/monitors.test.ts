@@ -9,8 +9,10 @@ import { ELSEWHERE } from "../support/plants/elsewhere.ts";
 import { ARCHIVED, LOG } from "../support/plants/log.ts";
 import { changesOf, tryPlants } from "../support/plants/plant.ts";
 import { PROVIDER } from "../support/plants/provider.ts";
+import { beginAtSlot, SLOT } from "../support/plants/slot.ts";
 import { STORED } from "../support/plants/stored.ts";
 import { beginStored } from "../support/plants/stored-world.ts";
+import { skipWithoutPostgres } from "../support/postgres.ts";
 
 test("R36 what is wrong in the repository or with its jobs alerts by its cause alone, until its cure", async (t) => {
   const stored = await beginStored(t);
@@ -42,8 +44,17 @@ test("R36 what is wrong in a log archive alerts by its cause alone, until its cu
   await tryPlants(stored, LOG);
 });
 
+test("R36 a replication slot that is not read, or has lost WAL, alerts until it is read again", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const at = await beginAtSlot(t);
+  await at.beat();
+  assert.deepEqual(changesOf(await at.beat()), []);
+  await tryPlants(at, SLOT);
+});
+
 test("R36 every monitor has a planted cause and a cure", () => {
-  const planted = { ...STORED, ...PROVIDER, ...ATLAS, ...LOG, ...ELSEWHERE } satisfies Record<HealthCode, unknown>;
+  const planted = { ...STORED, ...PROVIDER, ...ATLAS, ...LOG, ...SLOT, ...ELSEWHERE } satisfies Record<HealthCode, unknown>;
   assert.deepEqual(Object.keys(planted).sort(), Object.keys(MONITORS).sort());
   for (const [code, file] of Object.entries(ELSEWHERE))
     assert.ok(readFileSync(join(import.meta.dirname, "../..", file), "utf8").includes(code), `${file} plants no ${code}`);

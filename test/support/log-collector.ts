@@ -24,7 +24,6 @@ export interface Collector {
   readonly directory: string;
   readonly files: Collected[];
   readonly notices: { readonly code: string; readonly message: string }[];
-  readonly declared: unknown[];
   readonly receiver: LogReceiver;
   /** Ends as the receiver's files do: rejects with its error. */
   readonly ended: Promise<void>;
@@ -45,7 +44,6 @@ export async function collectLog(connection: Connection, options: CollectorOptio
   const directory = options.directory ?? join(tmpdir(), `lifeboat-received-${randomBytes(5).toString("hex")}`);
   const files: Collected[] = [];
   const notices: Collector["notices"] = [];
-  const declared: unknown[] = [];
   const abort = new AbortController();
   const receiver = await openReceiver(connection, {
     slot: "lifeboat_test",
@@ -53,7 +51,6 @@ export async function collectLog(connection: Connection, options: CollectorOptio
     ...options,
     directory,
     signal: abort.signal,
-    declare: async (resource) => void declared.push(resource),
     onNotice: (notice) => notices.push(notice),
   }).catch(async (error: unknown) => {
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
@@ -84,7 +81,6 @@ export async function collectLog(connection: Connection, options: CollectorOptio
     directory,
     files,
     notices,
-    declared,
     receiver,
     ended,
     async until(condition) {

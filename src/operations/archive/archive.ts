@@ -37,7 +37,6 @@ interface Line {
   files?: AsyncIterator<LogFile> | undefined;
   /** Received, and not stored yet. */
   inHand?: LogFile | undefined;
-  job?: Job | undefined;
   last?: LogSegment | undefined;
   stored: number;
 }
@@ -60,7 +59,6 @@ export async function archive(context: Context, source: Source, watch: Watch): P
       try {
         return await session(context, source, line, { ...watch, signal: work.signal });
       } catch (error) {
-        line.job = undefined;
         if (!canWait(error, line) || watch.signal.aborted) throw error;
         watch.progress.note(`${asLifeboatError(error).message}; receiving continues, and files wait in ${line.options.directory}`);
       }
@@ -95,15 +93,13 @@ async function session(context: Context, source: Source, line: Line, watch: Watc
     context,
     { verb: "archive", source: source.name, exclusive: true },
     watch,
-    async (job) => {
-      line.job = job;
-      return job.step("archive", async () => {
+    (job) =>
+      job.step("archive", async () => {
         if (line.files === undefined) await sweepRemains(context, source, job, watch);
         line.files ??= await openLine(context, source, line, watch);
         await storeFiles(context, source, line, job, watch);
         return resultOf(line);
-      });
-    },
+      }),
     ({ files, last }) => ({ files, ...(last === undefined ? {} : { last }) }),
   );
 }
@@ -153,8 +149,6 @@ async function openLine(context: Context, source: Source, line: Line, watch: Wat
     last,
     wantedFrom,
     signal: line.stop,
-    // The slot stays on purpose when the job ends: it retains the log for the next start. `undo` does not drop it.
-    declare: async (resource) => line.job?.declare(resource),
     onNotice: ({ message }) => watch.progress.note(message),
   });
   watch.progress.note(`archiving the log of ${source.name}${slotless ? "" : ` through the replication slot ${slot}`}`);

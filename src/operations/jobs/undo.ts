@@ -183,8 +183,6 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
     say(`the services of ${source} were started again`);
     return "removed";
   },
-  /** Kept on purpose: it holds the log for the next start of the archive; `archive --stop` drops it, and `status` watches it. */
-  "replication-slot": async () => "absent",
   /** A cluster being recovered on this machine: its server ended, its directory removed, unless it was finished. */
   async recovery({ sources }, locator, maker) {
     const found = [...sources.values()].find(({ engine }) => engine.physical !== undefined);

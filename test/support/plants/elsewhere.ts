@@ -6,8 +6,6 @@ export const ELSEWHERE = {
   REPOSITORY_FILLING: "test/integration/watch.test.ts",
   NOTIFY_FAILED: "test/integration/watch.test.ts",
   CONFIG_REFUSED: "test/e2e/serve.test.ts",
-  SLOT_INACTIVE: "test/recovery/archive.test.ts",
-  SLOT_LOST: "test/faults/log-receiver.test.ts",
   WORK_PARKED: "test/journeys/work.test.ts",
   QUEUE_AWAY: "test/journeys/work.test.ts",
   BREAK_GLASS: "test/journeys/approval.test.ts",

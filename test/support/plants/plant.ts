@@ -7,6 +7,8 @@ import type { HealthCode } from "../../../src/core/monitors.ts";
 export interface Plant<World> {
   /** What the beat must find as a consequence. */
   readonly too?: readonly HealthCode[] | undefined;
+  /** What the cure cannot bring back, which the beat after it must find. */
+  readonly leaves?: readonly HealthCode[] | undefined;
   cause(world: World): unknown;
   cure(world: World): unknown;
 }
@@ -25,7 +27,7 @@ export const changesOf = (events: readonly AlertEvent[]): string[] =>
 export async function tryPlant<World>(
   world: World & { beat(): Promise<readonly AlertEvent[]> },
   code: string,
-  { too = [], cause, cure }: Plant<World>,
+  { too = [], leaves = [], cause, cure }: Plant<World>,
 ): Promise<void> {
   const codes = [code, ...too].sort();
   await cause(world);
@@ -38,7 +40,7 @@ export async function tryPlant<World>(
   await cure(world);
   assert.deepEqual(
     changesOf(await world.beat()),
-    codes.map((one) => `closed ${one}`),
+    [...codes.map((one) => `closed ${one}`), ...leaves.map((one) => `opened ${one}`)],
     `the cure of ${code}`,
   );
 }

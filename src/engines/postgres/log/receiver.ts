@@ -50,7 +50,6 @@ export async function openReceiver(given: Connection, options: ReceiverOptions, 
       patient: leftOvers,
       maxBehindBytes: options.maxBehindBytes,
       signal: both,
-      declare: async () => await options.declare?.({ kind: "replication-slot", locator: { slot, server: connection.label } }),
       prepare: (system, segmentBytes) => prepare(directory, system, segmentBytes),
       startOver: () => handover.startOver(both),
       onNotice: (code, message) => {

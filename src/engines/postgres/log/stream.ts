@@ -25,8 +25,6 @@ export interface StreamOptions {
   readonly patient: boolean;
   readonly maxBehindBytes: number | undefined;
   readonly signal: AbortSignal;
-  /** Awaited before a slot is made. */
-  readonly declare: () => Promise<void>;
   /** Throws when the directory holds log of another cluster; removes what the program would stumble over. */
   readonly prepare: (systemIdentifier: string, segmentBytes: number) => Promise<void>;
   /** Resolves when everything received is stored and the directory is empty of segments, so that the slot alone gives the position. */
@@ -176,7 +174,6 @@ async function ensureSlot(client: Client, options: StreamOptions): Promise<boole
     await dropSlotBy(client, slot);
     await options.startOver();
   }
-  await options.declare();
   await createSlot(client, slot);
   return true;
 }
