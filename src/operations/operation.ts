@@ -37,6 +37,11 @@ export interface Operation<Request, Result, Plan = unknown> {
    */
   production?(context: OperationContext, request: NoInfer<Request>): Promise<readonly string[]>;
   run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Result>>;
+  /**
+   * Finds the result of the job with this id by what it has stored, so that a caller whose worker died before it answered gets that
+   * instead of a second run. Undefined: it has stored no result. Absent: the operation is run again.
+   */
+  found?(context: OperationContext, request: NoInfer<Request>, job: string): Promise<NoInfer<Result> | undefined>;
   /** Exit status of a result. Default: 0. */
   exit?(result: NoInfer<Result>): ExitStatus;
 }

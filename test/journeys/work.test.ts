@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { backup } from "../../src/operations/verbs/backup.ts";
 import { apiJob } from "../../src/server/api/job-store.ts";
 import { beginSlack } from "../support/notify/rooms.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
@@ -175,11 +176,20 @@ notify: { team: { kind: slack, url: "\${HOOK}", severities: [critical] } }
   assert.deepEqual([cancelled.job.state, cancelled.job.error?.code], ["failed", "CANCELLED"]);
   const waiting = await post("/api/backup", { source: "far" }, "k4");
   await service.end();
+  // A worker ends the job, and dies before its answer: the next one answers with what is there.
   onMachine("three");
+  const before = (await world.expect(0, "backup", "far", "--job", waiting.id, "--json")).json().made[0];
   await world.expect(0, "work", "--idle", "--labels", "eu");
   onMachine("one");
   service = await beginService(world);
-  assert.deepEqual((await ended(waiting)).job.state, "done");
+  const answered = (await ended(waiting)).job;
+  assert.equal(answered.state, "done");
+  const { made } = backup.result.parse(answered.result);
+  assert.deepEqual(
+    made.map(({ id, sizeBytes }) => [id, sizeBytes]),
+    [[before.id, before.sizeBytes]],
+  );
+  assert.equal((await world.expect(0, "list", "far", "--json")).json().points.length, 2, "the backup is not made twice");
   const { items } = (await world.expect(0, "workers", "--json")).json();
   assert.deepEqual(items, []);
   await service.end();

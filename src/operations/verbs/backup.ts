@@ -1,12 +1,14 @@
 // lifeboat backup: a backup of a source, a snapshot at its provider, or what is due.
 import * as z from "zod/mini";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { timeOfId } from "../../core/ids.ts";
 import type { Manifest } from "../../core/manifest.ts";
 import { type BackupResult, backup as backupSource } from "../backup/backup.ts";
 import { makeDue } from "../backup/due.ts";
 import { type SnapshotResult, snapshot as takeSnapshot } from "../backup/snapshot.ts";
 import type { Context, Source } from "../context.ts";
 import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
+import { snapshotsOf } from "../points/snapshots.ts";
 import { about, bytes, failure, inSeconds, instant, madeBy, orNull, pointKind, seconds, sourceName, tiers } from "../schemas.ts";
 import { failureOf, sourceNamed, sourcesNamed } from "../sources.ts";
 
@@ -75,6 +77,23 @@ export const backup = operation({
       return backupDue(context, asked);
     }
     return { made: [await backupOne(context, sourceOf(context, asked), asked)], failures: [] };
+  },
+
+  async found(context, asked, job) {
+    const source = sourceOf(context, asked);
+    if (kindOf(source, asked) === "snapshot") {
+      const taken = (await snapshotsOf(context, source, context)).find(({ record }) => record?.job === job && record.kept === undefined);
+      if (taken?.record === undefined) return undefined;
+      const { record, snapshot } = taken;
+      const durationMs = Math.max(0, Date.parse(record.createdAt) - timeOfId(job).getTime());
+      const providerEndsAt = snapshot.expiresAt?.toISOString();
+      return { made: [snapshotJson(source, { record, durationMs, providerEndsAt })], failures: [] };
+    }
+    const entries = await context.catalog.entries(source.name, context.signal);
+    const manifest = entries.find(({ manifest: { madeBy: by }, point }) => by.job === job && point.unsigned === undefined)?.manifest;
+    if (manifest === undefined) return undefined;
+    const durationMs = Date.parse(manifest.endedAt) - Date.parse(manifest.startedAt);
+    return { made: [backupJson({ manifest, warnings: [], durationMs })], failures: [] };
   },
 
   exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,

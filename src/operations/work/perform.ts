@@ -47,10 +47,10 @@ async function run(given: OperationContext, item: WorkItem, operation: Operation
   const { job, actor } = item.caller ?? {};
   const context = { ...given, ...(actor && { actor }) };
   const id = operation.oneJob?.(request) ? job : undefined;
-  const result = await operation.run({ ...context, ...withJobId(operation, request, id) }, request).catch((error: unknown) => {
-    // A worker that died or was stopped has begun a job with this id.
+  const result = await operation.run({ ...context, ...withJobId(operation, request, id) }, request).catch(async (error: unknown) => {
+    // A worker that died or was stopped has begun a job with this id, and may have ended it without an answer.
     if (id === undefined || !isLifeboatError(error, "JOB_EXISTS")) throw error;
-    return operation.run(context, request);
+    return (await operation.found?.(context, request, id)) ?? operation.run(context, request);
   });
   const { success, data } = withFailures.safeParse(result);
   const failures = success ? data.failures : [];
