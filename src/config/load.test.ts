@@ -155,6 +155,8 @@ const WRONG: readonly (readonly [title: string, from: string, to: string, said: 
   ["a recipient cut short", RECIPIENT, "age1ql3z7hjy54", /:4:\d+: repository.encryption.recipients\[0\] must be an age recipient/],
   ["a list that is none", `[${RECIPIENT}]`, RECIPIENT, /recipients must be a list of age recipients/],
   ["a section that is none", "{ rto: 15m, rpo: 1m }", "15m", /:10:17: sources.shop.objectives must be a section/],
+  ["a list where sections have names", "drills:\n", "notify: [{ kind: slack }]\ndrills:\n", /:\d+:9: notify must be sections by name$/],
+  ["a port that is none", "drills:\n", "server: { port: 80000 }\ndrills:\n", /server.port must be a whole number from 0 to 65535$/],
   ["another version", "version: 1", "version: 2", /:1:10: version must be 1, the only format/],
   [
     "a check of nothing",

@@ -27,6 +27,9 @@ class Unresolved {
 const isRecord = (raw: unknown): raw is Readonly<Values> =>
   typeof raw === "object" && raw !== null && !Array.isArray(raw) && !(raw instanceof Secret);
 
+/** `a list of words`, `an amount of bytes`, `sections by name`. */
+const withArticle = ({ shape, word }: Shape): string => (shape === "named" ? word : `${/^[aeiou]/.test(word) ? "an" : "a"} ${word}`);
+
 /** A value that throws when it is read, where it could not be had. */
 const late = (value: unknown): Late<unknown> => ({ read: () => (value instanceof Unresolved ? value.text.read() : value) });
 
@@ -62,7 +65,7 @@ class Reader {
       return unresolvedIn(entries.map(([, item]) => item)) ?? Object.fromEntries(entries);
     }
     if (shape.shape === "section" && isRecord(inner)) return this.#section(shape, inner, path);
-    this.#fault(path, "value", `${title(path)} must be a ${shape.word}`);
+    this.#fault(path, "value", `${title(path)} must be ${withArticle(shape)}`);
     return undefined;
   }
 
@@ -70,7 +73,8 @@ class Reader {
     const text = raw instanceof Secret ? raw.known() : raw;
     if (raw instanceof Secret && text === undefined) return option?.secret === true ? raw : new Unresolved(raw);
     try {
-      if (typeof text !== "string" && typeof text !== "number" && typeof text !== "boolean") throw new Mismatch(`must be a ${shape.word}`);
+      if (typeof text !== "string" && typeof text !== "number" && typeof text !== "boolean")
+        throw new Mismatch(`must be ${withArticle(shape)}`);
       const value = shape.read(text, this.#around.absolute);
       if (option?.secret !== true) return value;
       this.#around.onSecret(String(value), !(raw instanceof Secret));

@@ -16,7 +16,11 @@ export function resolvePath(path: string, directory: string): string {
  */
 export function readSecretFile(path: string): string {
   const refuse = (why: string, cause?: unknown): never => {
-    throw new LifeboatError("SECRET_MISSING", `the secret's file ${path} ${why}`, { details: { path }, cause });
+    throw new LifeboatError("SECRET_MISSING", `the secret's file ${path} ${why}`, {
+      details: { path },
+      hint: `write the secret to ${path} with mode 0600, or name another file in the configuration`,
+      cause,
+    });
   };
   let descriptor: number;
   try {

@@ -44,13 +44,19 @@ export const always = scalar("`true`", { const: true }, (raw) => {
 });
 
 /** A whole number of at least `min`. */
-export function integer(min = 0): Type<number> {
-  return scalar("whole number", { type: "integer", minimum: min }, (raw) => {
+export function integer(min = 0, max?: number): Type<number> {
+  const range = max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
+  return scalar("whole number", { type: "integer", minimum: min, ...(max !== undefined && { maximum: max }) }, (raw) => {
     const value = typeof raw === "number" ? raw : typeof raw === "string" && /^-?\d+$/.test(raw) ? Number(raw) : Number.NaN;
-    if (!Number.isSafeInteger(value) || value < min) throw new Mismatch(`must be a whole number of at least ${min}`);
+    if (!Number.isSafeInteger(value) || value < min || value > (max ?? value)) throw new Mismatch(`must be a whole number ${range}`);
     return value;
   });
 }
+
+/** A port to connect to. */
+export const port = integer(1, 65535);
+/** A port to listen at; 0 takes one that is free. */
+export const ownPort = integer(0, 65535);
 
 const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
 

@@ -19,6 +19,14 @@ export async function createApp(service: Service): Promise<Hono> {
   return app;
 }
 
+/** Why an address cannot be had, and what to do then. */
+const UNAVAILABLE: Readonly<Record<string, readonly [why: string, hint?: string]>> = {
+  EADDRINUSE: ["another program listens there"],
+  EACCES: ["only an administrator may use a port below 1024", "choose another port with --port"],
+  EADDRNOTAVAIL: ["this machine does not have that address", "name an address of this machine with --host, such as 127.0.0.1"],
+  ENOTFOUND: ["there is no host of that name", "name an address of this machine with --host, such as 127.0.0.1"],
+};
+
 /** Listens at the address. Throws ADDRESS_UNAVAILABLE. */
 export async function listen(service: Service, hostname: string, port: number): Promise<{ end(): Promise<void> }> {
   assertMayListen(hostname, service.config().people);
@@ -28,8 +36,12 @@ export async function listen(service: Service, hostname: string, port: number): 
   try {
     await once(server, "listening");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new LifeboatError("ADDRESS_UNAVAILABLE", `the service cannot listen at ${hostname}:${port} (${code})`, { cause: error });
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    const [why, hint] = UNAVAILABLE[code] ?? [code];
+    throw new LifeboatError("ADDRESS_UNAVAILABLE", `the service cannot listen at ${hostname}:${port}: ${why}`, {
+      details: { code },
+      ...(hint !== undefined && { hint }),
+    });
   }
   const { address, family, port: bound } = server.address() as AddressInfo;
   service.log.info("the service is listening", { url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}` });

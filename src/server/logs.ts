@@ -28,7 +28,8 @@ export function openLog({ format, clock, write, secrets }: LogOptions): Log {
     (level: keyof Log) =>
     (message: string, fields: LogFields = {}): void => {
       const at = clock.now().toISOString();
-      const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+      // A person reads `source=null` as a source of that name.
+      const given = Object.entries(fields).filter(([, value]) => value !== undefined && (format === "json" || value !== null));
       const text =
         format === "json"
           ? visibleJson({ at, level, message, ...Object.fromEntries(given) })

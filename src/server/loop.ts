@@ -11,34 +11,40 @@ export interface Loop {
 }
 
 interface LoopOptions {
-  /** Names it in the log. */
-  readonly name: string;
+  /** What the log says when a turn throws. */
+  readonly failed: string;
+  /** What it says when a later turn has ended without. Absent: turns that end well are rare. */
+  readonly again?: string;
   /** How long to wait after a turn. */
   pauseMs(): Promise<number>;
-  /** One turn. What it throws is logged, and the loop continues. */
+  /** One turn. What it throws is logged once, not in each turn, and the loop continues. */
   act(): Promise<void>;
 }
 
 /** The longest pause of a timer in Node. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-export function beginLoop({ log, signal }: Pick<Service, "log" | "signal">, { name, pauseMs, act }: LoopOptions): Loop {
+export function beginLoop({ log, signal }: Pick<Service, "log" | "signal">, { failed, again, pauseMs, act }: LoopOptions): Loop {
   let isWoken = false;
   let woken = Promise.withResolvers<void>();
   const wake = (): void => {
     isWoken = true;
     woken.resolve();
   };
+  let logged: string | undefined;
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
       isWoken = false;
       woken = Promise.withResolvers<void>();
       try {
         await act();
+        if (logged !== undefined && again !== undefined) log.info(again);
+        logged = undefined;
       } catch (error) {
         if (signal.aborted) return;
         const { code, message } = asLifeboatError(error);
-        log.error(`${name}: ${message}`, { code });
+        if (logged !== message) log.error(`${failed}: ${message}`, { code });
+        logged = message;
       }
       if (isWoken || signal.aborted) continue;
       const over = new AbortController();

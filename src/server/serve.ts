@@ -59,15 +59,20 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   });
 
   const monitor = beginLoop(service, {
-    name: "the beat failed",
+    failed: "the beat failed",
+    again: "the beat is complete again",
     pauseMs: async () => wiring.config.server.beatMs,
-    act: () =>
-      judge(service, (found) => {
+    async act() {
+      // What a refused configuration needs, such as the file of a key, may be there by now.
+      if (refusal !== undefined) await reload();
+      await judge(service, (found) => {
         judgement = found;
-      }),
+      });
+    },
   });
   const scheduler = beginLoop(service, {
-    name: "what is due could not be put on the queue",
+    failed: "what is due could not be put on the queue",
+    again: "what is due is put on the queue again",
     pauseMs: () => untilNextLook(service),
     async act() {
       await putDue(service);
@@ -90,7 +95,7 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   beginShift();
 
   let reloading: Promise<void> = Promise.resolve();
-  const reload = (): void => {
+  const reload = (): Promise<void> => {
     reloading = reloading.then(async () => {
       try {
         const next = load();
@@ -103,14 +108,17 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
           log.warn("a change of server.host or server.port counts after a restart");
       } catch (error) {
         const { code, message } = asLifeboatError(error);
+        const known = refusal;
         refusal = `the changed configuration was refused: ${message}`;
+        if (refusal === known) return;
         log.error(`${refusal}; the one before stays in force`, { code });
       }
       onEnd();
     });
+    return reloading;
   };
-  onHangup(reload);
-  const watching = watchFile(config.file, signal, reload);
+  onHangup(() => void reload());
+  const watching = watchFile(config.file, signal, () => void reload());
 
   if (!signal.aborted) await once(signal, "abort");
   log.info("the service is stopping");

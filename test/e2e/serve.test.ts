@@ -1,5 +1,7 @@
 // `lifeboat serve`: health, metrics, a changed configuration, and its end.
 import assert from "node:assert/strict";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { METRICS } from "../../src/server/metrics.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
@@ -46,7 +48,18 @@ test("R38 R51 serve makes what is due, answers health and metrics, refuses a wro
   assert.ok((await world.run("alerts", "--config", world.configFile)).exit !== 0, "the file is wrong for every command");
   editConfig(world, (text) => text.replace("beat: soon", "beat: 1s"));
   await service.until(({ message, code }) => code === "CONFIG_REFUSED" && String(message).startsWith("alert closed"), seen);
-  const again = service.lines.length;
+  let again = service.lines.length;
+  renameSync(join(world.directory, "writer.pem"), join(world.directory, "away.pem"));
+  service.kill("SIGHUP");
+  await service.until(({ code, message }) => code === "SECRET_MISSING" && String(message).includes("writer.pem is not there"), again);
+  renameSync(join(world.directory, "away.pem"), join(world.directory, "writer.pem"));
+  await service.until(({ message }) => message === "the configuration was loaded again", again);
+  const occupied = await world.expect(1, "serve", "--port", new URL(service.url).port);
+  assert.match(
+    occupied.stderr,
+    /^error ADDRESS_UNAVAILABLE {2}the service cannot listen at 127\.0\.0\.1:\d+: another program listens there$/m,
+  );
+  again = service.lines.length;
   service.kill("SIGHUP");
   await service.until(({ message }) => message === "the configuration was loaded again", again);
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { PlanName } from "@lifeboat/sandbox";
 import { EXIT } from "../../core/errors.ts";
-import { flag, integer, oneOf, path } from "../../core/option-types.ts";
+import { flag, integer, oneOf, ownPort, path } from "../../core/option-types.ts";
 import { JobProgress } from "../../operations/jobs/events.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
@@ -18,8 +18,8 @@ export const sandboxCommand = defineCommand({
   options: {
     only: { type: oneOf(PARTS), value: "NAME", help: "Start this emulator alone: neon or atlas" },
     plan: { type: oneOf(PLANS), default: "launch", value: "P", help: "Plan of Neon whose limits apply: free, launch or scale" },
-    port: { type: integer(), default: 0, value: "N", help: "Port of Neon's API (0: any free one)" },
-    atlasPort: { type: integer(), default: 0, value: "N", help: "Port of Atlas's API (0: any free one)" },
+    port: { type: ownPort, default: 0, value: "N", help: "Port of Neon's API (0: any free one)" },
+    atlasPort: { type: ownPort, default: 0, value: "N", help: "Port of Atlas's API (0: any free one)" },
     speed: {
       type: integer(1),
       default: 100,

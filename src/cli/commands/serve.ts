@@ -1,6 +1,6 @@
 // lifeboat serve
 import { EXIT } from "../../core/errors.ts";
-import { integer, oneOf, text } from "../../core/option-types.ts";
+import { oneOf, ownPort, text } from "../../core/option-types.ts";
 import { LOG_FORMATS, openLog } from "../../server/logs.ts";
 import { serve } from "../../server/serve.ts";
 import { readVersion } from "../../version.ts";
@@ -12,7 +12,7 @@ export const serveCommand = defineCommand({
   arguments: {},
   options: {
     host: { type: text, value: "HOST", help: "Address to listen at. Default: `server.host` of the configuration, 127.0.0.1." },
-    port: { type: integer(0), value: "PORT", help: "Port to listen at; 0 takes one that is free. Default: `server.port`, 7420." },
+    port: { type: ownPort, value: "PORT", help: "Port to listen at; 0 takes one that is free. Default: `server.port`, 7420." },
     log: {
       type: oneOf(LOG_FORMATS),
       default: "text",

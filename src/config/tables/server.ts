@@ -1,6 +1,6 @@
 // Options of `server`: how `lifeboat serve` listens, watches and stops.
 import { section } from "../../core/option.ts";
-import { duration, integer, text } from "../../core/option-types.ts";
+import { duration, ownPort, text } from "../../core/option-types.ts";
 
 export const server = section({
   host: {
@@ -9,7 +9,7 @@ export const server = section({
     help: "Address that `serve` listens at. Behind a reverse proxy on this machine, keep the default.",
     example: "0.0.0.0",
   },
-  port: { type: integer(0), default: 7420, help: "Port that `serve` listens at; 0 takes one that is free.", example: "7420" },
+  port: { type: ownPort, default: 7420, help: "Port that `serve` listens at; 0 takes one that is free.", example: "7420" },
   beat: {
     type: duration,
     as: "beatMs",

@@ -1,6 +1,6 @@
 // Email, through an SMTP server.
 import { listOf, Mismatch } from "../../core/option.ts";
-import { integer, oneOf, path, text, written } from "../../core/option-types.ts";
+import { oneOf, path, port, text, written } from "../../core/option-types.ts";
 import { isLoopback } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
 
@@ -13,7 +13,7 @@ const mailbox = written("email address", {}, (raw) => {
 
 const options = {
   host: { type: text, required: true, help: "Name of the SMTP server.", example: "smtp.example.com" },
-  port: { type: integer(1), help: "Default: 587, or 465 with `tls: implicit`." },
+  port: { type: port, help: "Default: 587, or 465 with `tls: implicit`." },
   tls: {
     type: oneOf(["starttls", "implicit", "none"]),
     default: "starttls",

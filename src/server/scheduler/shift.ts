@@ -33,7 +33,7 @@ export function placeOf({ work: place }: Pick<Composed, "work">): Workplace {
 export async function runShift(service: Service, composed: Composed, options: ShiftOptions): Promise<void> {
   const worker = beginLoop(
     { log: service.log, signal: options.drain },
-    { name: "the worker ended", pauseMs: async () => RESTART_MS, act: () => runWorker(service, composed, options) },
+    { failed: "the worker ended", pauseMs: async () => RESTART_MS, act: () => runWorker(service, composed, options) },
   );
   await Promise.all([worker.ended, runArchives(service, composed, options.drain)]);
 }
