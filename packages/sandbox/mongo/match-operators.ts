@@ -2,7 +2,7 @@
 import { BSONRegExp, type Document } from "bson";
 import { CommandError } from "./errors.ts";
 import { typeMatches } from "./types.ts";
-import { compareValues, rankOf, toNumber } from "./values.ts";
+import { compareValues, keyOf, rankOf, toNumber } from "./values.ts";
 
 export type Predicate = (values: readonly unknown[]) => boolean;
 type Maker = (wanted: unknown, siblings: Document) => Predicate;
@@ -30,8 +30,9 @@ const ordered =
 
 const isIn: Maker = (wanted) => {
   if (!Array.isArray(wanted)) throw new CommandError(2, "$in needs an array");
-  const tests = wanted.map((each) => (each instanceof BSONRegExp ? regex(each, {}) : isEqualTo(each)));
-  return (values) => tests.some((test) => test(values));
+  const keys = new Set(wanted.filter((each) => !(each instanceof BSONRegExp)).map(keyOf));
+  const tests = wanted.filter((each) => each instanceof BSONRegExp).map((each) => regex(each, {}));
+  return (values) => values.some((value) => keys.has(keyOf(value))) || tests.some((test) => test(values));
 };
 
 const regex: Maker = (wanted, siblings) => {
