@@ -9,6 +9,16 @@ export interface ErasedKeys {
   readonly salt: string;
   /** SHA-256 in lower-case hexadecimal. */
   readonly hashes: readonly string[];
+  /** Entries that were recorded together: what one of them erases, the others follow. */
+  readonly closure?: string | undefined;
+  /** Rows whose columns refer to a row that the closure erases there have one of the keys too. */
+  readonly follows?: Reference | undefined;
+}
+
+/** What the columns of an entry refer to, in their order. */
+export interface Reference {
+  readonly table: string;
+  readonly columns: readonly string[];
 }
 
 /** What applying the ledger did, for evidence: never a key. */
@@ -25,10 +35,19 @@ export interface Erasures {
 export const leftErased = (count: number, row: string): string[] =>
   count === 0 ? [] : [`${count} ${row}${count === 1 ? "" : "s"} in the erasure ledger ${count === 1 ? "is" : "are"} not brought back`];
 
-/** Joins what is matched alike, so that each row is hashed once for each set of columns. */
-export function mergedKeys(keys: readonly ErasedKeys[]): ErasedKeys[] {
+/** Joins what is matched alike, so that each row is hashed once for each set of columns. Closures are not kept apart. */
+export function mergedKeys(keys: readonly ErasedKeys[]): Pick<ErasedKeys, "table" | "columns" | "salt" | "hashes">[] {
   const groups = Map.groupBy(keys, ({ table, columns, salt }) => JSON.stringify([table, columns, salt]));
   return [...groups.values()].flatMap(([first, ...others]) =>
-    first === undefined ? [] : [{ ...first, hashes: [...new Set([first, ...others].flatMap(({ hashes }) => hashes))] }],
+    first === undefined
+      ? []
+      : [
+          {
+            table: first.table,
+            columns: first.columns,
+            salt: first.salt,
+            hashes: [...new Set([first, ...others].flatMap(({ hashes }) => hashes))],
+          },
+        ],
   );
 }

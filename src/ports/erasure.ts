@@ -1,6 +1,6 @@
 // The erasure port: rows that were erased are found in any copy by the hashes of their keys, and erased again.
 import { hash } from "node:crypto";
-import type { ErasedKeys } from "../core/erasure.ts";
+import type { ErasedKeys, Reference } from "../core/erasure.ts";
 import type { Connection, Work } from "./connection.ts";
 
 export interface KeySelection extends Work {
@@ -20,6 +20,11 @@ export interface KeySelection extends Work {
 export interface SelectedKeys extends ErasedKeys {
   /** Live rows that match now. */
   readonly live: number;
+}
+
+/** Rows that refer to recorded ones, over one foreign key, or to rows that refer to them. */
+export interface Follower extends SelectedKeys {
+  readonly follows: Reference;
 }
 
 export interface ErasureOptions extends Work {
@@ -42,6 +47,12 @@ export interface ErasureEngine {
    * does not exist, a value that the column cannot hold, a condition that is not valid or holds for no row. No message contains a key.
    */
   select(live: Connection, selection: KeySelection): Promise<SelectedKeys>;
+
+  /**
+   * The foreign keys by which other rows refer to those, directly or over further tables, each with the keys of the live rows. Without these
+   * rows the others cannot be erased. Changes nothing. Absent: the engine has no foreign keys.
+   */
+  followers?(live: Connection, keys: ErasedKeys, work?: Work): Promise<Follower[]>;
 
   /**
    * Erases the rows, on PostgreSQL in one transaction, without running triggers or rules of the database. Throws ERASURE_BLOCKED, with

@@ -3,7 +3,7 @@
 // entries that it has seen, so that a removed one is noticed. Entries are never deleted: one that is revoked stays, with the reason.
 import * as z from "zod/mini";
 import type { ByteFacts } from "../core/byte-facts.ts";
-import type { ErasedKeys } from "../core/erasure.ts";
+import type { ErasedKeys, Reference } from "../core/erasure.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { OpenKey, SealKey } from "../seal/keys.ts";
@@ -27,6 +27,8 @@ export interface Erasure {
   readonly keys: number;
   readonly plain: ByteFacts;
   readonly stored: ByteFacts;
+  /** It was recorded with that entry: rows that refer to rows erased by it, or by others that follow it, are erased too. */
+  readonly follows?: (Reference & { readonly erasure: string }) | undefined;
   /** Since then it no longer acts. */
   readonly revoked?: { readonly at: string; readonly by: string; readonly reason: string } | undefined;
 }
@@ -51,6 +53,7 @@ const schema: Schema<Ledger> = z.looseObject({
       keys: count,
       plain: facts,
       stored: facts,
+      follows: maybe(z.looseObject({ erasure: id, table: prose, columns: list(prose) })),
       revoked: maybe(z.looseObject({ at: instant, by: word, reason: prose })),
     }),
   ),
@@ -112,17 +115,34 @@ export async function acknowledgeErasures(repository: Repository, source: string
   await readErasures(repository, source);
 }
 
-/** Seals the hashes, then adds the entry. INTEGRITY while the ledger has flaws: an entry must not hide that others are lost. */
-export async function addErasure(
+/** An entry and its keys. */
+export interface NewErasure extends Omit<Erasure, "keys" | "plain" | "stored"> {
+  readonly sealed: Pick<ErasedKeys, "salt" | "hashes">;
+}
+
+/** Seals the hashes, then adds the entries at once. INTEGRITY while the ledger has flaws: an entry must not hide that others are lost. */
+export async function addErasures(
   repository: Repository,
   source: string,
-  made: Omit<Erasure, "keys" | "plain" | "stored">,
-  { salt, hashes }: Pick<ErasedKeys, "salt" | "hashes">,
+  made: readonly NewErasure[],
   key: SealKey,
   signal?: AbortSignal,
-): Promise<Erasure> {
+): Promise<Erasure[]> {
   await assertWhole(repository, source, signal);
-  const object = erasureKeysName(source, made.id);
+  const added: Erasure[] = [];
+  for (const one of made) added.push(await sealKeys(repository, source, one, key, signal));
+  await change(repository, source, (entries) => [...entries, ...added]);
+  for (const entry of added) repository.memory.seeRevision(erasureKeysName(source, entry.id), revisionOf(entry));
+  return added;
+}
+
+async function sealKeys(
+  repository: Repository,
+  source: string,
+  { sealed: { salt, hashes }, ...made }: NewErasure,
+  key: SealKey,
+  signal: AbortSignal | undefined,
+): Promise<Erasure> {
   const bytes = new TextEncoder().encode(JSON.stringify({ salt, hashes }));
   const sealed = seal(
     (async function* () {
@@ -131,30 +151,29 @@ export async function addErasure(
     key,
     { signal },
   );
-  await repository.storage.put(object, sealed.bytes, { ifAbsent: true, signal });
-  const entry: Erasure = { ...made, keys: hashes.length, ...sealed.facts() };
-  await change(repository, source, (entries) => [...entries, entry]);
-  repository.memory.seeRevision(object, revisionOf(entry));
-  return entry;
+  await repository.storage.put(erasureKeysName(source, made.id), sealed.bytes, { ifAbsent: true, signal });
+  return { ...made, keys: hashes.length, ...sealed.facts() };
 }
 
-/** Takes an entry back. Returns undefined when there is no such entry that acts. */
+/** Takes an entry back, and those that follow it. Returns none when there is no such entry that acts. */
 export async function revokeErasure(
   repository: Repository,
   source: string,
   wanted: string,
   revoked: NonNullable<Erasure["revoked"]>,
   signal?: AbortSignal,
-): Promise<Erasure | undefined> {
+): Promise<Erasure[]> {
   await assertWhole(repository, source, signal);
-  let entry: Erasure | undefined;
+  let taken: Erasure[] = [];
   await change(repository, source, (entries) => {
-    const before = entries.find((one) => one.id === wanted && one.revoked === undefined);
-    entry = before && { ...before, revoked };
-    return entries.map((one) => (one === before && entry !== undefined ? entry : one));
+    const isActing = entries.some(({ id, revoked }) => id === wanted && revoked === undefined);
+    const isTaken = ({ id, follows, revoked }: Erasure) =>
+      isActing && revoked === undefined && (id === wanted || follows?.erasure === wanted);
+    taken = entries.filter(isTaken).map((one) => ({ ...one, revoked }));
+    return entries.map((one) => taken.find(({ id }) => id === one.id) ?? one);
   });
-  if (entry !== undefined) repository.memory.seeRevision(erasureKeysName(source, entry.id), revisionOf(entry));
-  return entry;
+  for (const entry of taken) repository.memory.seeRevision(erasureKeysName(source, entry.id), revisionOf(entry));
+  return taken;
 }
 
 async function assertWhole(repository: Repository, source: string, signal: AbortSignal | undefined): Promise<void> {
@@ -179,7 +198,7 @@ async function change(repository: Repository, source: string, next: (entries: re
 export async function readErasedKeys(
   { storage }: Repository,
   source: string,
-  { id: entryId, table, columns, plain, stored }: Erasure,
+  { id: entryId, table, columns, follows, plain, stored }: Erasure,
   key: OpenKey,
   signal?: AbortSignal,
 ): Promise<ErasedKeys> {
@@ -188,7 +207,7 @@ export async function readErasedKeys(
   const bytes = await readWhole("list of erased keys", unseal(storage.get(name, { signal }), key, { plain, stored }), plain.sizeBytes);
   const read = keysSchema.safeParse(parsed(bytes));
   if (!read.success) throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: it is not a list of erased keys`);
-  return { table, columns, ...read.data };
+  return { table, columns, ...read.data, closure: follows?.erasure ?? entryId, follows };
 }
 
 function parsed(bytes: Uint8Array): unknown {

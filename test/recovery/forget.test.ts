@@ -10,8 +10,9 @@ import { ledgerOf, openLedgerWorld, refusal } from "../support/erasures.ts";
 import { startRealNeon } from "../support/neon-sandbox.ts";
 import { mongoWorld } from "../support/oplog.ts";
 import { beginWritten, settle } from "../support/point-in-time.ts";
-import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { dataSet, freshDatabase, loadSql, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
+import { need } from "../support/require.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -59,7 +60,7 @@ test("R61 rows in the erasure ledger stay erased after drills, restores, preview
   const blocked = await refusal(restore({ to: id, into: "blocked" }), "ERASURE_BLOCKED");
   assert.match(blocked.message, /^rows of public\.orders refer to a row in the erasure ledger/);
   assert.deepEqual(await query(shop, "select datname from pg_database where datname = 'blocked' or datname like 'lifeboat\\_%'"), []);
-  const command = `lifeboat forget shop --table public.orders --column user_id --keys-of ${made.entry.id} --reason 'belongs to them'`;
+  const command = `lifeboat forget shop --table public.users --column id --keys-of ${made.entry.id} --follow --reason 'rows that refer to it'`;
   assert.ok(blocked.hint.includes(`\`${command}\``), blocked.hint);
   await forget({ table: "public.orders", columns: ["user_id"], keysOf: [made.entry.id] });
   const prices = await world.expect(
@@ -72,8 +73,8 @@ test("R61 rows in the erasure ledger stay erased after drills, restores, preview
   await lifeboat.run("erasures revoke", { erasure: mailed.entry.id, reason: "wrong person" });
 
   const tables = [
-    { table: "public.orders", rows: 1 },
     { table: "public.users", rows: 1 },
+    { table: "public.orders", rows: 1 },
     { table: '"Odd"."Prices"', rows: 1 },
   ];
   const drilled = await drill();
@@ -141,6 +142,106 @@ test("R61 rows in the erasure ledger stay erased after drills, restores, preview
   const stored = readdirSync(world.repository, { recursive: true, encoding: "utf8" }).filter((name) => /\.(json|md)$/.test(name));
   for (const text of [audit, ...stored.map((name) => readFileSync(join(world.repository, name), "utf8"))])
     assert.ok(!/u49@|0050|fifty/.test(text), "no key is stored in clear");
+  await world.assertNothingLeft();
+});
+
+test("R61 one forget --follow erases what refers to a row over three tables, in every copy", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  const file = dataSet("chinook.sql");
+  if (!need(t, "../shared/data/postgres/chinook.sql", file) || file === undefined) return;
+  await loadSql(shop, file);
+  // The last invoice of a customer: rows of two tables refer to each other, and neither key can be deferred.
+  await query(
+    shop,
+    `alter table "Customer" add "Last" int references "Invoice";
+     update "Customer" c set "Last" = (select max("InvoiceId") from "Invoice" i where i."CustomerId" = c."CustomerId")`,
+  );
+  const counts = `select (select count(*)::int from "Customer") as customers, (select count(*)::int from "Invoice") as invoices,
+    (select count(*)::int from "InvoiceLine") as lines`;
+  const OTHERS = `"CustomerId" <> 5`;
+  const [expected] = await query(
+    shop,
+    `select (select count(*)::int from "Customer" where ${OTHERS}) as customers, (select count(*)::int from "Invoice" where ${OTHERS}) as invoices,
+       (select count(*)::int from "InvoiceLine" join "Invoice" using ("InvoiceId") where ${OTHERS}) as lines`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  const { lifeboat, forget, backup, drill, restore } = await openLedgerWorld(t, world);
+  const id = await backup();
+  // One invoice is gone from the live database, and the backup holds it with its lines.
+  await query(
+    shop,
+    `delete from "InvoiceLine" where "InvoiceId" = (select min("InvoiceId") from "Invoice" where "CustomerId" = 5);
+     delete from "Invoice" where "InvoiceId" = (select min("InvoiceId") from "Invoice" where "CustomerId" = 5)`,
+  );
+  const [live] = await query(
+    shop,
+    `select count(distinct "InvoiceId")::int as invoices, count(*)::int as lines from "InvoiceLine" join "Invoice" using ("InvoiceId") where "CustomerId" = 5`,
+  );
+  const row = ["forget", "shop", "--table", '"Customer"', "--key", "5", "--reason", "DSAR-17"];
+  const { stdout: alone } = await world.expect(0, ...row, "--plan");
+  assert.match(alone, /do not record rows of public\."Invoice" \(CustomerId\) .*--follow records them too/);
+  const { stdout: plan } = await world.expect(0, ...row, "--follow", "--plan");
+  assert.match(plan, /\+ record in the erasure ledger: 1 key of public\."Customer" \(CustomerId\) \(1 live row matches\)/);
+  const lines = `rows of public."InvoiceLine" (InvoiceId) that refer to public."Invoice" (${live?.lines} live rows)`;
+  assert.ok(plan.includes(lines), plan);
+  assert.equal((await lifeboat.run("erasures", {})).ledger.length, 0, "a plan records nothing");
+
+  const head = await forget({ table: '"Customer"', keys: ["5"] });
+  const links = head.notFollowed.map(({ table, columns, liveRows }) => [table, columns[0], liveRows]);
+  assert.deepEqual(links, [
+    ['public."Invoice"', "CustomerId", live?.invoices],
+    ['public."Customer"', "Last", 1],
+    ['public."InvoiceLine"', "InvoiceId", live?.lines],
+  ]);
+  const blocked = await refusal(restore({ to: id, into: "blocked" }), "ERASURE_BLOCKED");
+  const [, hint = ""] = /`lifeboat (forget .*)`/.exec(blocked.hint) ?? [];
+  assert.match(hint, /--keys-of \w+ --follow /);
+  const followed = await forget({ table: head.entry.table, keysOf: [head.entry.id], follow: true });
+  assert.deepEqual(
+    [followed.entry.id, followed.followed.length, followed.notFollowed],
+    [head.entry.id, 3, []],
+    "no second entry of the row",
+  );
+  assert.equal(
+    (await forget({ table: head.entry.table, keysOf: [head.entry.id], follow: true })).followed.length,
+    0,
+    "nor of what follows it",
+  );
+
+  const drilled = await drill();
+  assert.deepEqual([drilled.verdict, ledgerOf(drilled)], ["pass", ["pass"]]);
+  const erased = Object.fromEntries((drilled.erasures?.tables ?? []).map(({ table, rows }) => [table, rows]));
+  const [all] = await query(shop, `select (select count(*)::int from "Customer") as n`);
+  assert.deepEqual([erased['public."Customer"'], expected?.customers], [1, Number(all?.n) - 1]);
+  assert.ok(Number(erased['public."InvoiceLine"']) > Number(live?.lines), "the lines that are only in the backup too");
+  t.after(() => query(shop, "drop database if exists old"));
+  await restore({ to: id, into: "old" });
+  const old = { ...shop, url: shop.url.replace(/\/[^/?]+(\?|$)/, "/old$1") };
+  assert.deepEqual(await query(old, counts), [expected]);
+
+  // The application deletes what is live; a merge of everything brings back nothing of it, and neither does its undo.
+  await query(
+    shop,
+    `update "Customer" set "Last" = null where "CustomerId" = 5; delete from "InvoiceLine" l using "Invoice" i where i."InvoiceId" = l."InvoiceId" and i."CustomerId" = 5;
+     delete from "Invoice" where "CustomerId" = 5; delete from "Customer" where "CustomerId" = 5; update "Invoice" set "Total" = 1 where "CustomerId" = 6;
+     insert into "Invoice" values (9999, 6, now()); insert into "InvoiceLine" values (9998, 9999, 1, 1, 1), (9999, 9999, 1, 1, 1)`,
+  );
+  const merged = await restore({
+    to: id,
+    merge: true,
+    deleteExtra: true,
+    tables: ['"Customer"', '"Invoice"', '"InvoiceLine"'],
+    yes: "shop",
+  });
+  assert.deepEqual([merged.verdict, await query(shop, counts)], ["pass", [expected]]);
+  const six = await forget({ table: '"Customer"', keys: ["6"], follow: true });
+  const undo = await lifeboat.plan("undo", { job: merged.job });
+  const [changed] = await query(shop, `select count(*)::int + 3 as n from "Invoice" where "CustomerId" = 6`);
+  // The lines of an invoice that the merge deleted: no live row names it when the customer is recorded.
+  assert.equal(undo.merge?.remarks[0], `${changed?.n} rows in the erasure ledger are not brought back`);
+  const { stdout: revoked } = await world.expect(0, "erasures", "revoke", six.entry.id, "--reason", "wrong person");
+  assert.match(revoked, /^erasure \w+ of shop and 3 that followed it are revoked\n$/);
+  assert.equal((await drill()).erasures?.tables.find(({ table }) => table === 'public."Customer"')?.rows, 1, "only the first is erased");
   await world.assertNothingLeft();
 });
 

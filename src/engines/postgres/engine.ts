@@ -13,6 +13,7 @@ import { directConnection, refusePooled } from "./connect/pooled.ts";
 import { translateError } from "./connect/translate.ts";
 import { beginDump } from "./dump/begin.ts";
 import { databaseFacts } from "./dump/facts.ts";
+import { findFollowers } from "./erasure/closure.ts";
 import { eraseRows } from "./erasure/erase.ts";
 import { selectKeys } from "./erasure/select.ts";
 import { findOmissions } from "./features/omissions.ts";
@@ -81,7 +82,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       open: (connection, row, work) => openRow(directConnection(connection), row, work),
       writes: () => new RowWrites(),
     },
-    erasure: { select: selectKeys, erase: eraseRows },
+    erasure: { select: selectKeys, followers: findFollowers, erase: eraseRows },
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;

@@ -126,7 +126,11 @@ export async function eraseAgain(
   if (erasure === undefined) return { ...NOTHING, checks: [...unsure, notApplied("its engine cannot erase rows")] };
   const target = targetOf(connection);
   if (isLifeboatError(target)) return { ...NOTHING, checks: [...unsure, notApplied(target.message)] };
-  const named = keys.map((one) => ({ ...one, table: nameOf(one.table) }));
+  const named = keys.map(({ table, follows, ...one }) => ({
+    ...one,
+    table: nameOf(table),
+    ...(follows && { follows: { ...follows, table: nameOf(follows.table) } }),
+  }));
   const work = { signal: job.signal, progress: watch.progress };
   const result = await job
     .step("erase", () => erasure.erase(target, named, { ...work, tables }))
@@ -200,19 +204,16 @@ const notApplied = (why: string): Check => ({
 /** With the command that records the rows in the way: the keys are those of the entries, so none is typed or printed. */
 function explained(error: unknown, { name }: Source, entries: readonly Erasure[]): unknown {
   if (!isLifeboatError(error, "ERASURE_BLOCKED")) return error;
-  const { table, columns, parent, parentColumns } = error.details;
-  if (typeof table !== "string" || !Array.isArray(columns) || !Array.isArray(parentColumns)) return error;
-  const same = (one: Erasure): boolean => one.table === parent && one.columns.join("\0") === parentColumns.join("\0");
-  const ids = entries.filter(same).map(({ id }) => `--keys-of ${id}`);
-  const words = [
-    `lifeboat forget ${name} --table ${shellWord(table)}`,
-    ...columns.map((column) => `--column ${shellWord(String(column))}`),
-  ];
-  const commandWith = (keys: readonly string[]): string => `\`${[...words, ...keys].join(" ")} --reason 'belongs to them'\``;
-  // Recorded by other columns, such as those that refer to a third table: the ledger does not know the keys that this takes.
-  const hint =
-    ids.length > 0
-      ? `record them too, then repeat the command: ${commandWith(ids)}`
-      : `write ${parentColumns.join(", ")} of the recorded rows of ${parent} into keys.txt, a line for each, then run ${commandWith(["--keys-from keys.txt"])}`;
-  return new LifeboatError("ERASURE_BLOCKED", error.message, { details: error.details, hint });
+  const { parent } = error.details;
+  const ofParent = new Set(entries.filter(({ table }) => table === parent).map(({ id, follows }) => follows?.erasure ?? id));
+  const [blocked, ...others] = entries.filter(({ id }) => ofParent.has(id));
+  if (blocked === undefined) return error;
+  const { id, table, columns } = blocked;
+  const words = [`lifeboat forget ${name} --table ${shellWord(table)}`, ...columns.map((column) => `--column ${shellWord(column)}`)];
+  const command = `${words.join(" ")} --keys-of ${id} --follow --reason 'rows that refer to it'`;
+  const more = others.length === 0 ? "" : ` (and the same for ${others.map((one) => one.id).join(", ")})`;
+  return new LifeboatError("ERASURE_BLOCKED", error.message, {
+    details: error.details,
+    hint: `record them too, then repeat the command: \`${command}\`${more}`,
+  });
 }

@@ -1,11 +1,13 @@
 // lifeboat forget, erasures, erasures revoke: the erasure ledger.
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
+import { shellWord } from "../../core/shell.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import { type Erasure, readErasures } from "../../repository/erasures.ts";
 import { operation } from "../operation.ts";
 import { pointsOf } from "../points/points.ts";
-import { forgetRows, revoke } from "../recovery/forget.ts";
+import { forgetRows, planForget, revoke } from "../recovery/forget.ts";
+import { exitOfPlan, plan } from "../recovery/schemas.ts";
 import { about, count, healthReason, healthReasonJson, instant, jobId, madeBy, named, nextAction, orNull, sourceName } from "../schemas.ts";
 import { sourceNamed, sourcesNamed } from "../sources.ts";
 
@@ -25,11 +27,18 @@ const erasureShape = named(
     table: about(z.string(), "Its name, with its schema."),
     columns: about(z.readonly(z.array(z.string())), "Columns or fields that the keys are values of."),
     keys: about(count, "How many keys it has."),
+    follows: about(
+      orNull(z.strictObject({ erasure: z.string(), table: z.string(), columns: z.readonly(z.array(z.string())) })),
+      "The entry that it was recorded with, and what its columns refer to: rows that refer to erased ones are erased too.",
+    ),
     revoked: about(orNull(z.strictObject({ at: instant, by: madeBy, reason: z.string() })), "Since then it erases nothing."),
   }),
 );
 
-const erasureJson = (source: string, { id, at, by, reason, table, columns, keys, revoked }: Erasure): z.infer<typeof erasureShape> => ({
+const erasureJson = (
+  source: string,
+  { id, at, by, reason, table, columns, keys, follows, revoked }: Erasure,
+): z.infer<typeof erasureShape> => ({
   id,
   source,
   at,
@@ -38,6 +47,7 @@ const erasureJson = (source: string, { id, at, by, reason, table, columns, keys,
   table,
   columns,
   keys,
+  follows: follows === undefined ? null : { erasure: follows.erasure, table: follows.table, columns: follows.columns },
   revoked: revoked === undefined ? null : { at: revoked.at, by: revoked.by, reason: revoked.reason },
 });
 
@@ -57,25 +67,50 @@ export const forget = operation({
     ),
     where: z.optional(about(z.string(), "Instead of keys: a condition; the keys of the live rows for which it holds are recorded.")),
     keysOf: z.optional(about(texts, "Instead of keys: ids of entries whose keys are values of these columns too.")),
+    follow: z.optional(
+      about(z.boolean(), "Rows that refer to these over foreign keys, directly or over further tables, are recorded too. Default: false."),
+    ),
     reason: about(why, "Why they were erased, such as the number of the request. It is stored in clear."),
   }),
   result: z.strictObject({
     job: jobId,
     entry: erasureShape,
     liveRows: about(count, "Rows of the live database that match now. They are left alone."),
+    followed: about(
+      z.array(z.strictObject({ entry: erasureShape, liveRows: count })),
+      "Entries of rows that refer to them, recorded too. Empty without `follow`.",
+    ),
+    notFollowed: about(
+      z.array(z.strictObject({ table: z.string(), columns: z.readonly(z.array(z.string())), liveRows: count })),
+      "Foreign keys by which rows refer to them that were not recorded, with the live rows that do so now.",
+    ),
     next: z.array(nextAction),
   }),
+  plan: {
+    result: plan,
+    run: (context, request) => planForget(context, sourceNamed(context, request.source), request, context),
+    exit: exitOfPlan,
+  },
   async run(context, request) {
     const source = sourceNamed(context, request.source);
-    const { entry, live } = await forgetRows(context, source, request, context);
+    const { job, entry, live, recorded, left: others } = await forgetRows(context, source, request, context);
     const { row } = wordsOf(source.engine.name);
-    const left = `${counted(live, row)} of the live database ${live === 1 ? "matches" : "match"}: delete ${live === 1 ? "it" : "them"} in the application`;
+    const still = recorded.reduce((sum, one) => sum + one.live, live);
+    const left = `${counted(still, row)} of the live database ${still === 1 ? "matches" : "match"}: delete ${still === 1 ? "it" : "them"} in the application`;
+    const tables = [...new Set(others.map(({ table }) => table))].join(", ");
+    const command = ["lifeboat", "forget", source.name, "--table", entry.table, ...entry.columns.flatMap((one) => ["--column", one])];
+    const follow = [...command, "--keys-of", entry.id, "--follow", "--reason", request.reason].map(shellWord).join(" ");
     return {
-      job: entry.id,
+      job,
       entry: erasureJson(source.name, entry),
       liveRows: live,
+      followed: recorded.map((one) => ({ entry: erasureJson(source.name, one.entry), liveRows: one.live })),
+      notFollowed: others.map(({ table, columns, live: liveRows }) => ({ table, columns, liveRows })),
       next: [
-        ...(live > 0 ? [{ text: left, commands: [] }] : []),
+        ...(still > 0 ? [{ text: left, commands: [] }] : []),
+        ...(others.length > 0
+          ? [{ text: `rows of ${tables} may refer to ${row}s in a restore point: record them too`, commands: [follow] }]
+          : []),
         { text: "to see it applied", commands: [`lifeboat drill ${source.name}`] },
       ],
     };
@@ -127,9 +162,11 @@ export const erasuresRevoke = operation({
   storedOnly: () => true,
   oneJob: () => true,
   request: z.strictObject({ erasure: erasureId, reason: about(why, "Why it is taken back. The audit log keeps it.") }),
-  result: erasureShape,
+  result: z.extend(erasureShape, {
+    followers: about(count, "Entries that followed it, and were taken back with it."),
+  }),
   async run(context, request) {
-    const { source, entry } = await revoke(context, request, context);
-    return erasureJson(source, entry);
+    const { source, entry, followers } = await revoke(context, request, context);
+    return { ...erasureJson(source, entry), followers };
   },
 });

@@ -10,17 +10,19 @@ import { sqlStateOf } from "../connect/translate.ts";
 import { matching } from "../dump/tables.ts";
 import { hasBareName } from "../fingerprint/scope.ts";
 import { type ForeignKey, foreignKeys, wholeOf } from "../merge/foreign-keys.ts";
-import { describeTables, type Table } from "../merge/tables.ts";
+import { type Column, describeTables, type Table } from "../merge/tables.ts";
+import { followRows, placeOf, type Tables, wholeName } from "./closure.ts";
 import { columnsNamed, isErased } from "./match.ts";
 
 const LOCK_TIMEOUT_MS = 60_000;
-const FOREIGN_KEY_VIOLATION = "23503";
+/** Of a key that refuses, and of one that says RESTRICT. */
+const FOREIGN_KEY_VIOLATIONS = ["23503", "23001"];
 
 interface Erasing {
   readonly table: Table;
-  /** Whether row `t` is to be erased; the hashes are its parameters. */
-  readonly condition: string;
-  readonly values: readonly (readonly string[])[];
+  readonly keys: readonly { readonly columns: readonly Column[]; readonly salt: string; readonly hashes: readonly string[] }[];
+  /** Where rows lie that refer to erased ones. */
+  readonly places: readonly string[];
 }
 
 export async function eraseRows(given: Connection, keys: readonly ErasedKeys[], options: ErasureOptions = {}): Promise<ErasureResult> {
@@ -34,12 +36,9 @@ export async function eraseRows(given: Connection, keys: readonly ErasedKeys[], 
     const all = await describeTables(asker, path);
     const references = await foreignKeys(asker);
     const chosen = patterns && new Set(patterns.flatMap((pattern) => matching(all, pattern).map(({ name }) => name)));
-    const { targets, passedOver } = targetsOf(all, chosen === undefined ? keys : keys.filter(({ table }) => chosen.has(table)));
-    const counted: { readonly target: Erasing; readonly rows: number }[] = [];
-    for (const target of childrenFirst(targets, all, references)) {
-      const rows = await countOf(client, target);
-      if (rows > 0) counted.push({ target, rows });
-    }
+    const { targets, passedOver } = await targetsOf(client, { all, references }, keys, chosen);
+    const counts = await countsOf(client, targets);
+    const counted = targets.map((target) => ({ target, rows: counts.get(target) ?? 0 })).filter(({ rows }) => rows > 0);
     const erased = counted.map(({ target }) => target);
     const enable = await withoutCode(client, all, references, erased);
     await deleteRows(client, erased, all, references);
@@ -61,71 +60,77 @@ export async function eraseRows(given: Connection, keys: readonly ErasedKeys[], 
 }
 
 /** What is erased where. What the copy lacks is passed over: the keys do not apply to it. */
-function targetsOf(all: readonly Table[], keys: readonly ErasedKeys[]) {
+async function targetsOf(client: Client, tables: Tables, keys: readonly ErasedKeys[], chosen: ReadonlySet<string> | undefined) {
+  const isChosen = ({ table }: ErasedKeys): boolean => chosen === undefined || chosen.has(table);
+  // What a chosen row refers to may lie in a table that is not chosen.
+  const closures = new Set(keys.filter(isChosen).map(({ closure }) => closure));
+  const marks = await followRows(
+    client,
+    tables,
+    keys.filter(({ closure }) => closures.has(closure)),
+  );
   const passedOver: string[] = [];
   const targets: Erasing[] = [];
-  for (const [name, own] of Map.groupBy(mergedKeys(keys), ({ table }) => table)) {
-    const table = all.find((each) => each.name === name);
+  for (const [name, own] of Map.groupBy(mergedKeys(keys.filter(isChosen)), ({ table }) => table)) {
+    const table = tables.all.find((each) => each.name === name);
     if (table === undefined) {
       passedOver.push(`there is no table ${name}`);
       continue;
     }
-    const conditions: string[] = [];
-    const values: (readonly string[])[] = [];
-    for (const one of own) {
-      const columns = columnsNamed(table, one.columns);
-      if (typeof columns === "string") passedOver.push(`${name} has no column ${columns}`);
-      else conditions.push(isErased(columns, one, "t", values.push(one.hashes)));
-    }
-    if (conditions.length > 0) targets.push({ table, condition: conditions.join(" or "), values });
+    const found = own.flatMap(({ columns: wanted, salt, hashes }) => {
+      const columns = columnsNamed(table, wanted);
+      if (typeof columns !== "string") return [{ columns, salt, hashes }];
+      passedOver.push(`${name} has no column ${columns}`);
+      return [];
+    });
+    const places = marks.get(wholeName(tables, table)) ?? new Map();
+    if (found.length > 0) targets.push({ table, keys: found, places: [...places.keys()] });
   }
   return { targets, passedOver };
 }
 
-/** Rows that refer to others go before them, as far as there is such an order. */
-function childrenFirst(targets: readonly Erasing[], all: readonly Table[], references: readonly ForeignKey[]): Erasing[] {
-  const sorted: Erasing[] = [];
-  const visited = new Set<string>();
-  const visit = (target: Erasing): void => {
-    if (visited.has(target.table.name)) return;
-    visited.add(target.table.name);
-    for (const key of references) {
-      if (wholeOf(all, key.parent)?.name !== target.table.name) continue;
-      const child = wholeOf(all, key.child)?.name;
-      const below = targets.find(({ table }) => table.name === child);
-      if (below !== undefined) visit(below);
-    }
-    sorted.push(target);
-  };
-  for (const target of targets) visit(target);
-  return sorted;
+/** Whether row `t` is to be erased; what it is compared with is added to the parameters. */
+function conditionOf({ keys, places }: Erasing, values: (readonly string[])[]): string {
+  const conditions = keys.map(({ columns, salt, hashes }) => isErased(columns, { salt }, "t", values.push(hashes)));
+  if (places.length > 0)
+    conditions.push(`${placeOf("t")} in (select q from pg_catalog.unnest($${values.push(places)}::pg_catalog.text[]) as given(q))`);
+  return conditions.join(" or ");
 }
 
-async function countOf(client: Client, { table, condition, values }: Erasing): Promise<number> {
-  const [row] = await client.query<{ n: string }>(
-    `select pg_catalog.count(*)::pg_catalog.text as n from ${table.name} t where ${condition}`,
-    values,
+async function countsOf(client: Client, targets: readonly Erasing[]): Promise<Map<Erasing, number>> {
+  if (targets.length === 0) return new Map();
+  const values: (readonly string[])[] = [];
+  const counts = targets.map(
+    (target, i) =>
+      `(select pg_catalog.count(*) from ${target.table.name} t where ${conditionOf(target, values)})::pg_catalog.text as n${i}`,
   );
-  return Number(row?.n);
+  const [row] = await client.query<Record<string, string>>(`select ${counts.join(", ")}`, values);
+  return new Map(targets.map((target, i) => [target, Number(row?.[`n${i}`])]));
 }
 
+/** In one statement: rows of two tables may refer to each other. */
 async function deleteRows(
   client: Client,
   targets: readonly Erasing[],
   all: readonly Table[],
   references: readonly ForeignKey[],
 ): Promise<void> {
+  if (targets.length === 0) return;
+  const values: (readonly string[])[] = [];
+  const parts = targets.map(
+    (target, i) => `gone${i} as (delete from ${target.table.name} t where ${conditionOf(target, values)} returning 1)`,
+  );
   try {
-    if (targets.length > 0) await client.query("set constraints all deferred");
-    for (const { table, condition, values } of targets) await client.query(`delete from ${table.name} t where ${condition}`, [...values]);
-    if (targets.length > 0) await client.query("set constraints all immediate");
+    await client.query("set constraints all deferred");
+    await client.query(`with ${parts.join(", ")} select`, values);
+    await client.query("set constraints all immediate");
   } catch (error) {
-    if (sqlStateOf(error) !== FOREIGN_KEY_VIOLATION) throw error;
+    if (!FOREIGN_KEY_VIOLATIONS.includes(sqlStateOf(error) ?? "")) throw error;
     throw blocked(error, all, references);
   }
-  for (const target of targets) {
-    if ((await countOf(client, target)) === 0) continue;
-    throw new LifeboatError("ERASURE_BLOCKED", `rows of ${target.table.name} that are in the erasure ledger could not be erased`);
+  for (const [{ table }, rows] of await countsOf(client, targets)) {
+    if (rows === 0) continue;
+    throw new LifeboatError("ERASURE_BLOCKED", `rows of ${table.name} that are in the erasure ledger could not be erased`);
   }
 }
 
@@ -169,7 +174,7 @@ async function withoutCode(
   for (const name of reached) {
     for (const key of references) {
       const child = wholeOf(all, key.child);
-      if (key.cascades && child !== undefined && wholeOf(all, key.parent)?.name === name) reached.add(child.name);
+      if (key.onDelete !== "refuse" && child !== undefined && wholeOf(all, key.parent)?.name === name) reached.add(child.name);
     }
   }
   const tables = all.filter(({ oid, name, root }) => reached.has(name) || reached.has(wholeOf(all, root ?? oid)?.name ?? ""));

@@ -92,7 +92,7 @@ export async function assertNoCascade(
   if (mayReplicate) return;
   for (const reference of references(works, tables, keys)) {
     const { key, child, parent, childWork, parentWork } = reference;
-    if (!key.cascades || parentWork === undefined) continue;
+    if (key.onDelete === "refuse" || parentWork === undefined) continue;
     const named =
       childWork === undefined
         ? ""

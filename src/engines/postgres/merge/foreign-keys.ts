@@ -10,13 +10,13 @@ export interface ForeignKey {
   readonly columns: readonly { readonly child: string; readonly parent: string; readonly equal: string }[];
   /** MATCH FULL: a row refers when any of its columns has a value. */
   readonly isFull: boolean;
-  /** Deletes or changes rows that refer to a deleted one. */
-  readonly cascades: boolean;
+  /** What becomes of rows that refer to a deleted one. */
+  readonly onDelete: "refuse" | "delete" | "change";
 }
 
 const QUERY = `
 select pg_catalog.quote_ident(k.conname) as name, k.conrelid::bigint::pg_catalog.text as child, k.confrelid::bigint::pg_catalog.text as parent,
-  k.confmatchtype = 'f' as "full", k.confdeltype in ('c', 'n', 'd') as cascades,
+  k.confmatchtype = 'f' as "full", case when k.confdeltype = 'c' then 'delete' when k.confdeltype in ('n', 'd') then 'change' else 'refuse' end as "onDelete",
   (select pg_catalog.json_agg(pg_catalog.json_build_object('child', fa.attname, 'parent', pa.attname,
       'equal', pg_catalog.format('operator(%I.%s)', n.nspname, o.oprname)) order by pair.place)
     from rows from (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)) with ordinality as pair(f, p, op, place)
@@ -37,7 +37,7 @@ export async function foreignKeys(asker: Asker): Promise<ForeignKey[]> {
     parent: Number(row.parent),
     columns: (row.columns ?? []) as ForeignKey["columns"],
     isFull: row.full === true,
-    cascades: row.cascades === true,
+    onDelete: row.onDelete as ForeignKey["onDelete"],
   }));
 }
 

@@ -7,7 +7,7 @@ import type { RowAlgorithm } from "../fingerprint/expression.ts";
 import { copyIn } from "../load/copy-in.ts";
 import { readChanges } from "./changes.ts";
 import type { ForeignKey } from "./foreign-keys.ts";
-import { type Column, fromOf, storedColumns, type Table } from "./tables.ts";
+import { type Column, fromOf, storedColumns, type Table, textsOf } from "./tables.ts";
 
 export interface StagedTable {
   readonly table: Table;
@@ -67,24 +67,51 @@ export async function stageChanges(client: Client, live: readonly Table[], chang
 
 /** Takes rows out of the stage that the erasure ledger names, and returns their number: they are not brought back. */
 export async function withoutErased(client: Client, { tables }: Staged, erased: readonly ErasedKeys[]): Promise<number> {
-  let count = 0;
-  for (const { table, stage, columns } of tables) {
-    for (const keys of mergedKeys(erased.filter((one) => one.table === table.name))) {
-      const staged = keys.columns.map((name) => columns.findIndex((column) => column.name === name));
-      const key = staged.flatMap((place) => {
-        const column = columns[place];
-        return column === undefined ? [] : [{ ...column, quoted: `v${place}` }];
-      });
-      if (key.length < keys.columns.length) continue;
-      const [row] = await client.query<{ n: string }>(
-        `with gone as (delete from ${stage} s where s.want is not null and ${isErased(key, keys, "s", 1)} returning 1)
-         select pg_catalog.count(*)::pg_catalog.text as n from gone`,
-        [keys.hashes],
-      );
-      count += Number(row?.n);
+  if (erased.length === 0) return 0;
+  const rowsOf = async (sql: string, values?: readonly unknown[]): Promise<number> => {
+    const [row] = await client.query<{ n: string }>(
+      `with changed as (${sql} returning 1) select pg_catalog.count(*)::pg_catalog.text as n from changed`,
+      values,
+    );
+    return Number(row?.n);
+  };
+  for (const staged of tables) {
+    await client.query(`alter table ${staged.stage} add gone boolean not null default false`);
+    for (const keys of mergedKeys(erased.filter(({ table }) => table === staged.table.name))) {
+      const key = columnsOfStage(staged, keys.columns);
+      if (key !== undefined)
+        await rowsOf(`update ${staged.stage} s set gone = true where s.want is not null and ${isErased(key, keys, "s", 1)}`, [keys.hashes]);
     }
   }
+  const links = erased.flatMap(({ table, columns, follows }) => {
+    const [child, parent] = [table, follows?.table].map((name) => tables.find((staged) => staged.table.name === name));
+    const from = child && columnsOfStage(child, columns);
+    const to = parent && follows && columnsOfStage(parent, follows.columns);
+    return from === undefined || to === undefined
+      ? []
+      : [
+          `update ${child?.stage} s set gone = true where not s.gone and s.want is not null
+             and exists (select from ${parent?.stage} p where p.gone and ${textsOf(from, "s")} = ${textsOf(to, "p")})`,
+        ];
+  });
+  const statements = new Set(links);
+  for (let isGrowing = statements.size > 0; isGrowing; ) {
+    isGrowing = false;
+    for (const statement of statements) if ((await rowsOf(statement)) > 0) isGrowing = true;
+  }
+  let count = 0;
+  for (const { stage } of tables) count += await rowsOf(`delete from ${stage} s where s.gone`);
   return count;
+}
+
+/** As the stage names them; undefined when it lacks one. */
+function columnsOfStage({ columns }: StagedTable, names: readonly string[]): readonly Column[] | undefined {
+  const found = names.flatMap((name) => {
+    const place = columns.findIndex((column) => column.name === name);
+    const column = columns[place];
+    return column === undefined ? [] : [{ ...column, quoted: `v${place}` }];
+  });
+  return found.length < names.length ? undefined : found;
 }
 
 const changed = (table: string, why: string): LifeboatError =>

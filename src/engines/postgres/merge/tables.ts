@@ -176,3 +176,6 @@ export function keyHash(table: Table, algorithm: RowAlgorithm, alias: string): s
 
 /** A column as the text that its type prints. */
 export const textOf = ({ quoted, output }: Column, alias: string): string => `pg_catalog.textin(${output}(${alias}.${quoted}))`;
+
+/** Several columns as one row of texts; equal to none when one of them is null. */
+export const textsOf = (columns: readonly Column[], alias: string): string => `row(${columns.map((one) => textOf(one, alias)).join(", ")})`;
