@@ -1,5 +1,6 @@
 // The engine port: reads and writes a source's data.
 
+import type { ErasedKeys } from "../core/erasure.ts";
 import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { LogSpan } from "../core/log.ts";
 import type { BackupKind, Consistency } from "../core/manifest.ts";
@@ -78,6 +79,11 @@ export interface LoadOptions extends Work {
    * called where none of them exists. Only for engines that rename databases.
    */
   readonly beforeChange?: ((change: TablesChange) => Promise<void>) | undefined;
+  /**
+   * Rows that are erased when they are loaded: where other rows would keep that from happening, a load into tables in use is ERASURE_BLOCKED
+   * and changes nothing. Only for engines that rename databases.
+   */
+  readonly erased?: readonly ErasedKeys[] | undefined;
   /** Restores ownership and privileges too, which requires the roles. Default: true when every role in the archive exists. */
   readonly owners?: boolean | undefined;
   /** The job that loads. Objects that the load makes outside the database have the job id in their names, and carry the mark. */

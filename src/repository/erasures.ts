@@ -28,7 +28,7 @@ export interface Erasure {
   readonly plain: ByteFacts;
   readonly stored: ByteFacts;
   /** It was recorded with that entry: rows that refer to rows erased by it, or by others that follow it, are erased too. */
-  readonly follows?: (Reference & { readonly erasure: string }) | undefined;
+  readonly follows?: (Reference & { readonly id: string }) | undefined;
   /** Since then it no longer acts. */
   readonly revoked?: { readonly at: string; readonly by: string; readonly reason: string } | undefined;
 }
@@ -53,7 +53,7 @@ const schema: Schema<Ledger> = z.looseObject({
       keys: count,
       plain: facts,
       stored: facts,
-      follows: maybe(z.looseObject({ erasure: id, table: prose, columns: list(prose) })),
+      follows: maybe(z.looseObject({ id, table: prose, columns: list(prose) })),
       revoked: maybe(z.looseObject({ at: instant, by: word, reason: prose })),
     }),
   ),
@@ -167,8 +167,7 @@ export async function revokeErasure(
   let taken: Erasure[] = [];
   await change(repository, source, (entries) => {
     const isActing = entries.some(({ id, revoked }) => id === wanted && revoked === undefined);
-    const isTaken = ({ id, follows, revoked }: Erasure) =>
-      isActing && revoked === undefined && (id === wanted || follows?.erasure === wanted);
+    const isTaken = ({ id, follows, revoked }: Erasure) => isActing && revoked === undefined && (id === wanted || follows?.id === wanted);
     taken = entries.filter(isTaken).map((one) => ({ ...one, revoked }));
     return entries.map((one) => taken.find(({ id }) => id === one.id) ?? one);
   });
@@ -207,7 +206,7 @@ export async function readErasedKeys(
   const bytes = await readWhole("list of erased keys", unseal(storage.get(name, { signal }), key, { plain, stored }), plain.sizeBytes);
   const read = keysSchema.safeParse(parsed(bytes));
   if (!read.success) throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: it is not a list of erased keys`);
-  return { table, columns, ...read.data, closure: follows?.erasure ?? entryId, follows };
+  return { table, columns, ...read.data, closure: follows?.id ?? entryId, follows };
 }
 
 function parsed(bytes: Uint8Array): unknown {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ObjectId } from "bson";
+import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { hashOfKey } from "../../src/ports/erasure.ts";
 import { ledgerOf, openLedgerWorld, refusal } from "../support/erasures.ts";
 import { startRealNeon } from "../support/neon-sandbox.ts";
@@ -198,12 +199,12 @@ test("R61 one forget --follow erases what refers to a row over three tables, in 
   assert.match(hint, /--keys-of \w+ --follow /);
   const followed = await forget({ table: head.entry.table, keysOf: [head.entry.id], follow: true });
   assert.deepEqual(
-    [followed.entry.id, followed.followed.length, followed.notFollowed],
+    [followed.entry.id, followed.followers.length, followed.notFollowed],
     [head.entry.id, 3, []],
     "no second entry of the row",
   );
   assert.equal(
-    (await forget({ table: head.entry.table, keysOf: [head.entry.id], follow: true })).followed.length,
+    (await forget({ table: head.entry.table, keysOf: [head.entry.id], follow: true })).followers.length,
     0,
     "nor of what follows it",
   );
@@ -224,7 +225,7 @@ test("R61 one forget --follow erases what refers to a row over three tables, in 
     shop,
     `update "Customer" set "Last" = null where "CustomerId" = 5; delete from "InvoiceLine" l using "Invoice" i where i."InvoiceId" = l."InvoiceId" and i."CustomerId" = 5;
      delete from "Invoice" where "CustomerId" = 5; delete from "Customer" where "CustomerId" = 5; update "Invoice" set "Total" = 1 where "CustomerId" = 6;
-     insert into "Invoice" values (9999, 6, now()); insert into "InvoiceLine" values (9998, 9999, 1, 1, 1), (9999, 9999, 1, 1, 1)`,
+     insert into "Invoice" values (9999, 6, now(), null, null, null, null, null, 1); insert into "InvoiceLine" values (9998, 9999, 1, 1, 1), (9999, 9999, 1, 1, 1)`,
   );
   const merged = await restore({
     to: id,
@@ -242,6 +243,58 @@ test("R61 one forget --follow erases what refers to a row over three tables, in 
   const { stdout: revoked } = await world.expect(0, "erasures", "revoke", six.entry.id, "--reason", "wrong person");
   assert.match(revoked, /^erasure \w+ of shop and 3 that followed it are revoked\n$/);
   assert.equal((await drill()).erasures?.tables.find(({ table }) => table === 'public."Customer"')?.rows, 1, "only the first is erased");
+  await world.assertNothingLeft();
+});
+
+test("R10 R61 tables whose erased rows others refer to are replaced, refilled and undone wholly or not at all", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create table users (id int primary key, name text); create table orders (n int primary key, user_id int not null references users);
+     insert into users select g, 'u' || g from generate_series(1, 9) g; insert into orders select g, g from generate_series(1, 9) g`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  const { lifeboat, forget, backup, restore } = await openLedgerWorld(t, world);
+  const to = await backup();
+  const state = async () =>
+    query(
+      shop,
+      `select (select json_agg(u order by id) from users u) as users, (select json_agg(o order by n) from orders o) as orders,
+         (select json_agg(nspname) from pg_namespace where nspname like 'lifeboat%') as aside, (select json_agg(rolname) from pg_roles where rolname like 'lifeboat%') as roles`,
+    );
+  await query(shop, "update users set name = 'before' where id < 3");
+  const change = { to, into: partsOf(shop).database, tables: ["users", "orders"], replace: true, yes: "shop" };
+  const replaced = await restore(change);
+  const refilled = await restore({ ...change, dataOnly: true });
+  await query(shop, "delete from orders where user_id = 5; delete from users where id = 5");
+  const now = await state();
+  const { entry } = await forget({ table: "users", keys: ["5"] });
+
+  const attempts = [
+    () => restore(change),
+    () => restore({ ...change, dataOnly: true }),
+    ...[replaced, refilled].map(
+      ({ job }) =>
+        () =>
+          lifeboat.run("undo", { job, overwriteChanged: true, yes: "shop" }),
+    ),
+  ];
+  for (const [i, attempt] of attempts.entries()) {
+    const blocked = await refusal(attempt(), "ERASURE_BLOCKED");
+    assert.match(blocked.message, /^rows of public\.orders refer to a row in the erasure ledger \(orders_user_id_fkey\)/);
+    assert.match(blocked.hint, new RegExp(`lifeboat forget shop --table public.users --column id --keys-of ${entry.id} --follow`));
+    assert.deepEqual(await state(), now, `attempt ${i} changes nothing`);
+  }
+  await forget({ table: "users", keysOf: [entry.id], columns: ["id"], follow: true });
+  const undone = await lifeboat.run("undo", { job: replaced.job, overwriteChanged: true, yes: "shop" });
+  const [after] = await query(
+    shop,
+    "select (select count(*)::int from users) as users, (select count(*)::int from orders) as orders, (select name from users where id = 1) as name",
+  );
+  assert.deepEqual(after, { users: 8, orders: 8, name: "before" });
+  await lifeboat.run("undo", { job: undone.job, yes: "shop" });
+  assert.deepEqual(await state(), now, "the undo's own set holds what was there");
+  assert.equal((await restore({ ...change, dataOnly: true })).erasures?.rows, 2);
   await world.assertNothingLeft();
 });
 

@@ -56,10 +56,10 @@ export const forgetCommand = defineCommand({
     const keys = key === undefined && listed === undefined ? undefined : [...(key ?? []), ...(listed ?? [])];
     const request = { ...call.args, ...options, columns: column, keys };
     if (plan) return performPlan(call, forget, request, renderPlan);
-    return perform(call, forget, request, ({ entry, liveRows, followed, next }) =>
+    return perform(call, forget, request, ({ entry, liveRows, followers, next }) =>
       [
         `${entry.source}: ${counted(entry.keys, "key")} of ${entry.table} (${entry.columns.join(", ")}) recorded as erasure ${entry.id}`,
-        ...followed.map(
+        ...followers.map(
           (one) =>
             `  also rows of ${one.entry.table} (${one.entry.columns.join(", ")}) that refer to ${one.entry.follows?.table}: ${counted(one.liveRows, "live row")}, erasure ${one.entry.id}`,
         ),
@@ -118,9 +118,9 @@ export const erasuresRevokeCommand = defineCommand({
   json: true,
   examples: ["lifeboat erasures revoke 01kahd3m0q7zv2 --reason 'wrong person'"],
   run: (call) =>
-    perform(call, erasuresRevoke, { ...call.args, ...call.options }, ({ id, source, followers }) =>
-      followers === 0
+    perform(call, erasuresRevoke, { ...call.args, ...call.options }, ({ id, source, revokedToo }) =>
+      revokedToo === 0
         ? `erasure ${id} of ${source} is revoked`
-        : `erasure ${id} of ${source} and ${followers} that followed it are revoked`,
+        : `erasure ${id} of ${source} and ${revokedToo} that followed it are revoked`,
     ),
 });

@@ -9,7 +9,7 @@ import { RESOURCE } from "../jobs/undo.ts";
 import { bringTo } from "./copy.ts";
 import { codeOf, type DatabaseRequest, type DatabaseState, databaseParts, refusalsOf, stateOf } from "./database-plan.ts";
 import type { Made, ReadyRestore } from "./destination.ts";
-import { eraseAgain, eraseInUse } from "./erase.ts";
+import { eraseAgain, eraseInUse, explained, openLedger } from "./erase.ts";
 import { beginDatabase, finish, setAside, takeName } from "./fresh.ts";
 import { type Arrival, bringBack, type LoadRequest } from "./load.ts";
 import { NOTHING } from "./plan.ts";
@@ -80,6 +80,8 @@ async function carryOut(
   const direct = !source.engine.renamesDatabases && occupants.length === 0;
   const fresh = inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
   const { label } = place.connection;
+  // What cannot be opened is told by the check of the erasure itself.
+  const ledger = inPlace ? await openLedger(context, source.name, job.signal) : undefined;
   const load: LoadRequest = {
     tables,
     dataOnly,
@@ -87,6 +89,7 @@ async function carryOut(
     asSuperuser,
     roles: rolesWanted(request),
     replace: inPlace && replace,
+    erased: ledger?.keys,
     begin: async (archiveFile) => ({
       connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
       ownServer: false,
@@ -105,7 +108,7 @@ async function carryOut(
       if (fresh === place.database && fresh !== "") await finish(source, place, fresh, job);
       await job.withdraw(RESOURCE.database(source.name, place.server.label, fresh));
     }
-    throw error;
+    throw explained(error, source, ledger?.entries ?? []);
   });
   if (loader !== undefined) await job.withdraw(loader);
   // Rows that went into tables in use are erased there.

@@ -202,10 +202,10 @@ const notApplied = (why: string): Check => ({
 });
 
 /** With the command that records the rows in the way: the keys are those of the entries, so none is typed or printed. */
-function explained(error: unknown, { name }: Source, entries: readonly Erasure[]): unknown {
+export function explained(error: unknown, { name }: Pick<Source, "name">, entries: readonly Erasure[]): unknown {
   if (!isLifeboatError(error, "ERASURE_BLOCKED")) return error;
   const { parent } = error.details;
-  const ofParent = new Set(entries.filter(({ table }) => table === parent).map(({ id, follows }) => follows?.erasure ?? id));
+  const ofParent = new Set(entries.filter(({ table }) => table === parent).map(({ id, follows }) => follows?.id ?? id));
   const [blocked, ...others] = entries.filter(({ id }) => ofParent.has(id));
   if (blocked === undefined) return error;
   const { id, table, columns } = blocked;

@@ -74,7 +74,7 @@ export async function forgetRows(context: Context, source: Source, request: Forg
           id: makeId(at, context.clock.randomBytes(ID_RANDOM_BYTES)),
           ...made,
           ...recordOf(keys),
-          follows: { erasure: headId, ...follows },
+          follows: { id: headId, ...follows },
         }),
       );
       const added = await job.step("record", () =>
@@ -150,7 +150,7 @@ async function findRows(
   const isRecorded = (one: Follower): boolean =>
     entries.some(
       ({ follows, revoked, ...entry }) =>
-        revoked === undefined && follows !== undefined && follows.erasure === same?.id && linkText({ ...entry, follows }) === linkText(one),
+        revoked === undefined && follows !== undefined && follows.id === same?.id && linkText({ ...entry, follows }) === linkText(one),
     );
   return { selected, same, followers: found.filter((one) => !isRecorded(one)) };
 }

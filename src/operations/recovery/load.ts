@@ -27,6 +27,8 @@ export interface LoadRequest {
   readonly replace?: boolean | undefined;
   /** As for the engine. */
   readonly removes?: LoadOptions["removes"];
+  /** Of tables in use: rows that are erased when they are loaded, for the engine to refuse what could not be. */
+  readonly erased?: LoadOptions["erased"];
   /** Of tables in use: keeps what the load changes. */
   readonly replaced?: ReplacedTables | undefined;
   /** What the backup holds may run with the rights of the target's user, a superuser's too. */
@@ -106,7 +108,7 @@ export async function bringBack(
     const { sizeBytes, consistency, expected, checks: found, roles, notIncluded = [] } = await supply.fill(spool, job);
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
-    const { tables, logFollows, dataOnly, definitionsOf, replace, removes, replaced, asSuperuser } = options;
+    const { tables, logFollows, dataOnly, definitionsOf, replace, removes, replaced, erased, asSuperuser } = options;
     const loading = {
       tables,
       logFollows,
@@ -114,6 +116,7 @@ export async function bringBack(
       definitionsOf,
       replace,
       removes,
+      erased,
       beforeChange: replaced && ((change: TablesChange) => replaced.before(connection, change)),
       asSuperuser,
       isolation,

@@ -12,7 +12,7 @@ import type { Context, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
-import { eraseAgain, wholeLedger } from "./erase.ts";
+import { eraseAgain, explained, wholeLedger } from "./erase.ts";
 import { advancing, bringBack } from "./load.ts";
 import { differencesOf, replacedTables, scopeOf } from "./replaced-tables.ts";
 import { type FoundUndo, type UndoneJob, type UndoRequest, withUndoSet } from "./undo-record.ts";
@@ -55,7 +55,7 @@ export async function undoTables(
   if (isDone) return { ...done, tables: [] };
   if (refusal !== undefined) throw refusal;
   const { tables, created, rowsOnly } = archive;
-  await wholeLedger(context, source.name, job.signal);
+  const ledger = await wholeLedger(context, source.name, job.signal);
   const replacing = {
     verb: "undo",
     target: record.target,
@@ -76,9 +76,12 @@ export async function undoTables(
       dataOnly: rowsOnly,
       replace: true,
       removes: created,
+      erased: ledger.keys,
       replaced,
       probes: false,
       begin: async () => ({ connection: place.connection, ownServer: false }),
+    }).catch((error: unknown) => {
+      throw explained(error, source, ledger.entries);
     });
     const released = (await arrival.release?.()) ?? [];
     const { erasures } = await eraseAgain(context, source, () => place.connection, job, watch, { tables });

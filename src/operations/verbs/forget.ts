@@ -28,7 +28,13 @@ const erasureShape = named(
     columns: about(z.readonly(z.array(z.string())), "Columns or fields that the keys are values of."),
     keys: about(count, "How many keys it has."),
     follows: about(
-      orNull(z.strictObject({ erasure: z.string(), table: z.string(), columns: z.readonly(z.array(z.string())) })),
+      orNull(
+        z.strictObject({
+          id: about(z.string(), "Of the entry that was recorded first."),
+          table: about(z.string(), "What is referred to, with its schema."),
+          columns: about(z.readonly(z.array(z.string())), "Of that table, in the order of the entry's own."),
+        }),
+      ),
       "The entry that it was recorded with, and what its columns refer to: rows that refer to erased ones are erased too.",
     ),
     revoked: about(orNull(z.strictObject({ at: instant, by: madeBy, reason: z.string() })), "Since then it erases nothing."),
@@ -47,7 +53,7 @@ const erasureJson = (
   table,
   columns,
   keys,
-  follows: follows === undefined ? null : { erasure: follows.erasure, table: follows.table, columns: follows.columns },
+  follows: follows === undefined ? null : { id: follows.id, table: follows.table, columns: follows.columns },
   revoked: revoked === undefined ? null : { at: revoked.at, by: revoked.by, reason: revoked.reason },
 });
 
@@ -76,12 +82,18 @@ export const forget = operation({
     job: jobId,
     entry: erasureShape,
     liveRows: about(count, "Rows of the live database that match now. They are left alone."),
-    followed: about(
-      z.array(z.strictObject({ entry: erasureShape, liveRows: count })),
+    followers: about(
+      z.array(z.strictObject({ entry: erasureShape, liveRows: about(count, "Live rows that refer to them now.") })),
       "Entries of rows that refer to them, recorded too. Empty without `follow`.",
     ),
     notFollowed: about(
-      z.array(z.strictObject({ table: z.string(), columns: z.readonly(z.array(z.string())), liveRows: count })),
+      z.array(
+        z.strictObject({
+          table: about(z.string(), "Its name, with its schema."),
+          columns: about(z.readonly(z.array(z.string())), "Columns of the foreign key."),
+          liveRows: about(count, "Live rows that refer to them now."),
+        }),
+      ),
       "Foreign keys by which rows refer to them that were not recorded, with the live rows that do so now.",
     ),
     next: z.array(nextAction),
@@ -104,7 +116,7 @@ export const forget = operation({
       job,
       entry: erasureJson(source.name, entry),
       liveRows: live,
-      followed: recorded.map((one) => ({ entry: erasureJson(source.name, one.entry), liveRows: one.live })),
+      followers: recorded.map((one) => ({ entry: erasureJson(source.name, one.entry), liveRows: one.live })),
       notFollowed: others.map(({ table, columns, live: liveRows }) => ({ table, columns, liveRows })),
       next: [
         ...(still > 0 ? [{ text: left, commands: [] }] : []),
@@ -163,10 +175,10 @@ export const erasuresRevoke = operation({
   oneJob: () => true,
   request: z.strictObject({ erasure: erasureId, reason: about(why, "Why it is taken back. The audit log keeps it.") }),
   result: z.extend(erasureShape, {
-    followers: about(count, "Entries that followed it, and were taken back with it."),
+    revokedToo: about(count, "Entries that followed it, and were taken back with it."),
   }),
   async run(context, request) {
-    const { source, entry, followers } = await revoke(context, request, context);
-    return { ...erasureJson(source, entry), followers };
+    const { source, entry, followers: revokedToo } = await revoke(context, request, context);
+    return { ...erasureJson(source, entry), revokedToo };
   },
 });

@@ -15,9 +15,9 @@ export interface Tables {
   readonly references: readonly ForeignKey[];
 }
 
-type Link = Pick<ErasedKeys, "table" | "columns"> & { readonly follows: Reference };
+export type Link = Pick<ErasedKeys, "table" | "columns"> & { readonly follows: Reference };
 /** Where rows lie, by their table (of a partition: its partitioned table), with the closures that reach them. */
-type Marks = Map<string, Map<string, Set<string>>>;
+export type Marks = Map<string, Map<string, ReadonlySet<string>>>;
 
 /** Where row `alias` lies, as text. */
 export const placeOf = (alias: string): string => `(${alias}.tableoid::bigint::pg_catalog.text || ${alias}.ctid::pg_catalog.text)`;
@@ -31,30 +31,43 @@ export async function followRows(client: Client, tables: Tables, keys: readonly 
   const marks: Marks = new Map();
   for (const group of Map.groupBy(own, ({ table, columns, salt }) => JSON.stringify([table, columns, salt])).values())
     await markKeys(client, tables, group, marks);
-  const links = Map.groupBy(own.filter(isLink), (one) => JSON.stringify([one.table, one.columns, one.follows.table, one.follows.columns]));
-  const followed = new Map<string, number>();
-  for (let isGrowing = links.size > 0; isGrowing; ) {
+  const groups = Map.groupBy(own.filter(isLink), ({ table, columns, follows }) =>
+    JSON.stringify([table, columns, follows.table, follows.columns]),
+  );
+  const links = [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, closures: new Set([first, ...others].map(({ closure }) => closure ?? "")) }],
+  );
+  await spread(client, tables, links, marks);
+  return marks;
+}
+
+/** Marks what refers to marked rows by these links, until no further row is found. A link acts for its closures alone. */
+export async function spread(
+  client: Client,
+  tables: Tables,
+  links: readonly (Link & { readonly closures: ReadonlySet<string> })[],
+  marks: Marks,
+): Promise<void> {
+  const followed = new Map(links.map((link) => [link, new Map<string, number>()]));
+  for (let isGrowing = links.length > 0; isGrowing; ) {
     isGrowing = false;
-    for (const [id, group] of links) {
-      const [link] = group;
-      if (link === undefined) continue;
-      const closures = new Set(group.map(({ closure }) => closure ?? ""));
-      const shared = (reached: ReadonlySet<string>): Set<string> => new Set([...reached].filter((one) => closures.has(one)));
-      const parents = marks.get(link.follows.table) ?? new Map<string, Set<string>>();
-      const fresh = [...parents].filter(([place, reached]) => (followed.get(`${id} ${place}`) ?? 0) < shared(reached).size);
-      if (fresh.length === 0) continue;
+    for (const [link, done] of followed) {
+      const shared = (reached: ReadonlySet<string>): Set<string> => new Set([...reached].filter((one) => link.closures.has(one)));
+      const parents = [...(marks.get(link.follows.table) ?? [])].map(([place, reached]) => [place, shared(reached)] as const);
+      const fresh = new Map(parents.filter(([place, reached]) => reached.size > (done.get(place) ?? 0)));
+      if (fresh.size === 0) continue;
       isGrowing = true;
-      for (const [place, reached] of fresh) followed.set(`${id} ${place}`, shared(reached).size);
-      await markChildren(client, tables, link, new Map(fresh.map(([place, reached]) => [place, shared(reached)])), marks);
+      for (const [place, reached] of fresh) done.set(place, reached.size);
+      for (const { place, parent } of await rowsOf(client, tables, link, [...fresh.keys()]))
+        mark(marks, link.table, place, fresh.get(parent) ?? []);
     }
   }
-  return marks;
 }
 
 const isLink = (keys: ErasedKeys): keys is ErasedKeys & Link => keys.follows !== undefined;
 
 function mark(marks: Marks, table: string, place: string, closures: Iterable<string>): void {
-  const places = marks.get(table) ?? new Map<string, Set<string>>();
+  const places = marks.get(table) ?? new Map<string, ReadonlySet<string>>();
   marks.set(table, places);
   places.set(place, new Set([...(places.get(place) ?? []), ...closures]));
 }
@@ -77,20 +90,19 @@ async function markKeys(client: Client, tables: Tables, keys: readonly ErasedKey
   for (const { place, hash } of rows) mark(marks, wholeName(tables, table), place, closures.get(hash) ?? []);
 }
 
-async function markChildren(
+/** Where the rows lie that refer to those of the places, and to which. */
+export async function rowsOf(
   client: Client,
   tables: Tables,
   link: Link,
-  parents: ReadonlyMap<string, ReadonlySet<string>>,
-  marks: Marks,
-): Promise<void> {
+  parents: readonly string[],
+): Promise<{ readonly place: string; readonly parent: string }[]> {
   const join = joinOf(tables, link);
-  if (join === undefined) return;
-  const rows = await client.query<{ place: string; parent: string }>(
+  if (join === undefined || parents.length === 0) return [];
+  return await client.query(
     `select ${placeOf("f")} as place, ${placeOf("p")} as parent from ${join.from} where ${placeOf("p")} in (select q from pg_catalog.unnest($1::pg_catalog.text[]) as given(q))`,
-    [[...parents.keys()]],
+    [parents],
   );
-  for (const { place, parent } of rows) mark(marks, link.table, place, parents.get(parent) ?? []);
 }
 
 /** Row `f` of the one table with the row `p` that it refers to; undefined when a table or column is missing. Without a foreign key, texts are compared. */
@@ -109,7 +121,7 @@ function joinOf({ all, references }: Tables, { table, columns, follows }: Link) 
   return { child, columns: from, from: `${child.name} f join ${parent.name} p on ${on}` };
 }
 
-function linkOf(all: readonly Table[], key: ForeignKey): Link | undefined {
+export function linkOf(all: readonly Table[], key: ForeignKey): Link | undefined {
   const child = wholeOf(all, key.child);
   const parent = wholeOf(all, key.parent);
   if (child === undefined || parent === undefined) return undefined;

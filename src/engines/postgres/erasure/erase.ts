@@ -1,6 +1,6 @@
 // Erases rows by the hashes of their keys, in one transaction. No trigger and no rule of the database runs: an audit trigger would store the
 // row again, and its code is the source's. The server's own checks of foreign keys stay on.
-import { type ErasedKeys, mergedKeys } from "../../../core/erasure.ts";
+import type { ErasedKeys } from "../../../core/erasure.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { ErasureOptions, ErasureResult } from "../../../ports/erasure.ts";
@@ -10,20 +10,13 @@ import { sqlStateOf } from "../connect/translate.ts";
 import { matching } from "../dump/tables.ts";
 import { hasBareName } from "../fingerprint/scope.ts";
 import { type ForeignKey, foreignKeys, wholeOf } from "../merge/foreign-keys.ts";
-import { type Column, describeTables, type Table } from "../merge/tables.ts";
-import { followRows, placeOf, type Tables, wholeName } from "./closure.ts";
-import { columnsNamed, isErased } from "./match.ts";
+import { describeTables, type Table } from "../merge/tables.ts";
+import { blockedBy } from "./obstacle.ts";
+import { conditionOf, type Erasing, targetsOf } from "./targets.ts";
 
 const LOCK_TIMEOUT_MS = 60_000;
 /** Of a key that refuses, and of one that says RESTRICT. */
 const FOREIGN_KEY_VIOLATIONS = ["23503", "23001"];
-
-interface Erasing {
-  readonly table: Table;
-  readonly keys: readonly { readonly columns: readonly Column[]; readonly salt: string; readonly hashes: readonly string[] }[];
-  /** Where rows lie that refer to erased ones. */
-  readonly places: readonly string[];
-}
 
 export async function eraseRows(given: Connection, keys: readonly ErasedKeys[], options: ErasureOptions = {}): Promise<ErasureResult> {
   const connection = directConnection(given);
@@ -57,44 +50,6 @@ export async function eraseRows(given: Connection, keys: readonly ErasedKeys[], 
   } finally {
     await client.close();
   }
-}
-
-/** What is erased where. What the copy lacks is passed over: the keys do not apply to it. */
-async function targetsOf(client: Client, tables: Tables, keys: readonly ErasedKeys[], chosen: ReadonlySet<string> | undefined) {
-  const isChosen = ({ table }: ErasedKeys): boolean => chosen === undefined || chosen.has(table);
-  // What a chosen row refers to may lie in a table that is not chosen.
-  const closures = new Set(keys.filter(isChosen).map(({ closure }) => closure));
-  const marks = await followRows(
-    client,
-    tables,
-    keys.filter(({ closure }) => closures.has(closure)),
-  );
-  const passedOver: string[] = [];
-  const targets: Erasing[] = [];
-  for (const [name, own] of Map.groupBy(mergedKeys(keys.filter(isChosen)), ({ table }) => table)) {
-    const table = tables.all.find((each) => each.name === name);
-    if (table === undefined) {
-      passedOver.push(`there is no table ${name}`);
-      continue;
-    }
-    const found = own.flatMap(({ columns: wanted, salt, hashes }) => {
-      const columns = columnsNamed(table, wanted);
-      if (typeof columns !== "string") return [{ columns, salt, hashes }];
-      passedOver.push(`${name} has no column ${columns}`);
-      return [];
-    });
-    const places = marks.get(wholeName(tables, table)) ?? new Map();
-    if (found.length > 0) targets.push({ table, keys: found, places: [...places.keys()] });
-  }
-  return { targets, passedOver };
-}
-
-/** Whether row `t` is to be erased; what it is compared with is added to the parameters. */
-function conditionOf({ keys, places }: Erasing, values: (readonly string[])[]): string {
-  const conditions = keys.map(({ columns, salt, hashes }) => isErased(columns, { salt }, "t", values.push(hashes)));
-  if (places.length > 0)
-    conditions.push(`${placeOf("t")} in (select q from pg_catalog.unnest($${values.push(places)}::pg_catalog.text[]) as given(q))`);
-  return conditions.join(" or ");
 }
 
 async function countsOf(client: Client, targets: readonly Erasing[]): Promise<Map<Erasing, number>> {
@@ -134,24 +89,11 @@ async function deleteRows(
   }
 }
 
-/** Names what refers to an erased row, never a value of it. */
 function blocked(error: unknown, all: readonly Table[], references: readonly ForeignKey[]): LifeboatError {
-  const { schema, table, constraint } = error as { readonly schema?: string; readonly table?: string; readonly constraint?: string };
+  const { schema, table, constraint = "" } = error as { readonly schema?: string; readonly table?: string; readonly constraint?: string };
   const child = all.find((each) => each.schema === schema && each.table === table);
   const key = references.find((each) => wholeOf(all, each.child)?.name === child?.name && unquoted(each.name) === constraint);
-  const parent = key && wholeOf(all, key.parent);
-  return new LifeboatError(
-    "ERASURE_BLOCKED",
-    `rows of ${child?.name ?? table ?? "a table"} refer to a row in the erasure ledger (${constraint})`,
-    {
-      details: {
-        table: child?.name,
-        columns: key?.columns.map((pair) => pair.child),
-        parent: parent?.name,
-        parentColumns: key?.columns.map((pair) => pair.parent),
-      },
-    },
-  );
+  return blockedBy(all, key, constraint, child?.name ?? table);
 }
 
 const unquoted = (name: string): string => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name);

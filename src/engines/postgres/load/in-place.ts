@@ -1,10 +1,12 @@
 // Chosen tables into a database that is in use: they come whole, or the database is as it was.
+import type { ErasedKeys } from "../../../core/erasure.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { LoadResult } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { sqlStateOf } from "../connect/translate.ts";
+import { refuseBlocked } from "../erasure/obstacle.ts";
 import { dropTablesAside, goOnFrom, type Keeper, putTablesBack } from "./before.ts";
 import { existing, inTransaction } from "./clear.ts";
 import { isSingle } from "./statement.ts";
@@ -18,6 +20,8 @@ export interface Change {
   readonly tables: readonly TocEntry[];
   /** Of the tables, those that were there: `existing`. */
   readonly before: readonly string[];
+  /** Rows that are erased afterwards. */
+  readonly erased?: readonly ErasedKeys[] | undefined;
   /** Objects that the tables depend on and the database lacked. */
   readonly foundations: readonly TocEntry[];
 }
@@ -34,6 +38,7 @@ export async function allOrNothing(change: Change, bring: () => Promise<Loaded>)
         details: { problems: loaded.problems },
       });
     }
+    await refuseBlocked(client, change.erased ?? [], change.tables);
     await goOnFrom(client, keeper);
     return { ...loaded, release: () => finish(target, keeper, loaded) };
   } catch (error) {

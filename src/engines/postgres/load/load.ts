@@ -101,7 +101,10 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       await fillDirectly({ ...load, superuser }, (some) => run(target, some, ["--data-only", "--single-transaction"]));
       return { problems: [] };
     };
-    const loaded = live === undefined ? await bring() : await allOrNothing({ client, target, keeper, ...wanted, before: live }, bring);
+    const loaded =
+      live === undefined
+        ? await bring()
+        : await allOrNothing({ client, target, keeper, ...wanted, before: live, erased: options.erased }, bring);
     const whole = options.tables === undefined && options.dataOnly !== true;
     const properties = whole ? await restoreProperties(client, walked.contents.entries) : [];
     const finished = await finishRoles(client, described, {

@@ -8,6 +8,7 @@ import { expectedSequences } from "../archive/sequences.ts";
 import type { WalkedArchive } from "../archive/walker.ts";
 import type { Client } from "../connect/client.ts";
 import { quoteName as quote } from "../connect/quote.ts";
+import { refuseBlocked } from "../erasure/obstacle.ts";
 import { inTransaction } from "./clear.ts";
 import { copyIn } from "./copy-in.ts";
 import { type ForeignKey, referredFromOutside, violations } from "./foreign-keys.ts";
@@ -52,6 +53,7 @@ export async function fillTables(load: RowsLoad): Promise<void> {
           details: { violations: [first, ...more] },
         });
       }
+      await refuseBlocked(client, options.erased ?? [], tables);
       await load.others?.();
       await advanceSequences(client, sequences);
     });
