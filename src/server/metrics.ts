@@ -1,20 +1,16 @@
-// Every metric of the service, as a table: /metrics, docs/metrics.md and the checks of examples/monitoring follow from it. Gauges are
-// computed from the last beat's judgement when they are asked for; counters count the jobs of this process.
+// Every metric of the service, as a table: /metrics, docs/metrics.md and the checks of examples/monitoring follow from it. The gauges of
+// sources and alerts are written once for each beat, because a thousand sources have twenty thousand samples; those of the process are
+// read when they are asked for; counters count the jobs of this process.
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Verdict } from "../core/verdict.ts";
 import type { SourceStatus } from "../operations/watch/status.ts";
 import type { JobEvent } from "../ports/progress.ts";
 import type { Judgement, Service } from "./service.ts";
 
-interface Facts {
-  readonly service: Service;
-  readonly judgement?: Judgement | undefined;
-}
-
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number | undefined];
 
-interface GaugeDefinition {
+interface GaugeDefinition<Facts> {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
@@ -22,39 +18,45 @@ interface GaugeDefinition {
   samples(facts: Facts): Iterable<Sample>;
 }
 
+/** What the last beat found. Undefined: there was none yet. */
+type Found = Judgement | undefined;
+
 const VERDICTS: readonly Verdict[] = ["pass", "inconclusive", "fail"];
 const seconds = (at: Date | undefined): number | undefined => at && at.getTime() / 1000;
 const inSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
 
 /** One gauge of each source that was judged. */
-const ofSource = (name: string, help: string, value: (status: SourceStatus) => number | undefined): GaugeDefinition => ({
+const ofSource = (name: string, help: string, value: (status: SourceStatus) => number | undefined): GaugeDefinition<Found> => ({
   name: `lifeboat_source_${name}`,
   help,
   labels: ["source"],
-  *samples({ judgement }) {
-    for (const [source, status] of judgement?.sources ?? []) if (status !== undefined) yield [{ source }, value(status)];
+  *samples(found) {
+    for (const [source, status] of found?.sources ?? []) if (status !== undefined) yield [{ source }, value(status)];
   },
 });
 
-const one = (name: string, help: string, value: (facts: Facts) => number | undefined): GaugeDefinition => ({
+const one = <Facts>(name: string, help: string, value: (facts: Facts) => number | undefined): GaugeDefinition<Facts> => ({
   ...{ name: `lifeboat_${name}`, help, labels: [] },
   samples: (facts) => [[{}, value(facts)]],
 });
 
-const GAUGES: readonly GaugeDefinition[] = [
-  one("beat_timestamp_seconds", "When the last beat ended, as Unix time.", ({ judgement }) => seconds(judgement?.at)),
-  one("beat_duration_seconds", "How long the last beat took.", ({ judgement }) => inSeconds(judgement?.durationMs)),
-  one("beat_interval_seconds", "How often a beat is due.", ({ service }) => service.config().server.beatMs / 1000),
-  one("config_refused", "1 while a changed configuration is refused and the one before is in force.", ({ service }) =>
-    service.refusal() === undefined ? 0 : 1,
+const OF_PROCESS: readonly GaugeDefinition<Service>[] = [
+  one("beat_interval_seconds", "How often a beat is due.", ({ config }) => config().server.beatMs / 1000),
+  one("config_refused", "1 while a changed configuration is refused and the one before is in force.", ({ refusal }) =>
+    refusal() === undefined ? 0 : 1,
   ),
   one("resident_memory_bytes", "Memory of the process.", () => process.memoryUsage.rss()),
+];
+
+const OF_BEAT: readonly GaugeDefinition<Found>[] = [
+  one("beat_timestamp_seconds", "When the last beat ended, as Unix time.", (found) => seconds(found?.at)),
+  one("beat_duration_seconds", "How long the last beat took.", (found) => inSeconds(found?.durationMs)),
   {
     name: "lifeboat_source_verdict",
     help: "1 for the verdict of the source, 0 for the others. A source that could not be judged is inconclusive.",
     labels: ["source", "verdict"],
-    *samples({ judgement }) {
-      for (const [source, status] of judgement?.sources ?? [])
+    *samples(found) {
+      for (const [source, status] of found?.sources ?? [])
         for (const verdict of VERDICTS) yield [{ source, verdict }, (status?.verdict ?? "inconclusive") === verdict ? 1 : 0];
     },
   },
@@ -62,8 +64,8 @@ const GAUGES: readonly GaugeDefinition[] = [
     name: "lifeboat_source_finding",
     help: "1 for each finding of the source, by the codes of monitoring.md.",
     labels: ["source", "code"],
-    *samples({ judgement }) {
-      for (const [source, status] of judgement?.sources ?? [])
+    *samples(found) {
+      for (const [source, status] of found?.sources ?? [])
         for (const code of new Set(status?.reasons.map((reason) => reason.code))) yield [{ source, code }, 1];
     },
   },
@@ -89,8 +91,8 @@ const GAUGES: readonly GaugeDefinition[] = [
     name: "lifeboat_source_limit_used_ratio",
     help: "Used share of a limit of the provider, from 0 to 1.",
     labels: ["source", "limit"],
-    *samples({ judgement }) {
-      for (const [source, status] of judgement?.sources ?? [])
+    *samples(found) {
+      for (const [source, status] of found?.sources ?? [])
         for (const { name, used, max } of status?.provider?.state?.limits ?? [])
           if (max !== undefined && max > 0) yield [{ source, limit: name }, used / max];
     },
@@ -99,10 +101,10 @@ const GAUGES: readonly GaugeDefinition[] = [
     name: "lifeboat_alerts_open",
     help: "Open alerts by severity.",
     labels: ["severity"],
-    *samples({ judgement }) {
-      if (judgement === undefined) return;
+    *samples(found) {
+      if (found === undefined) return;
       for (const severity of ["critical", "warning"])
-        yield [{ severity }, judgement.open.filter((alert) => alert.severity === severity).length];
+        yield [{ severity }, found.open.filter((alert) => alert.severity === severity).length];
     },
   },
 ];
@@ -129,25 +131,52 @@ export const METRICS: readonly {
   readonly labels: readonly string[];
   readonly help: string;
 }[] = [
-  ...GAUGES.map(({ name, labels, help }) => ({ name, type: "gauge", labels, help })),
+  ...[...OF_PROCESS, ...OF_BEAT].map(({ name, labels, help }) => ({ name, type: "gauge", labels, help })),
   { name: JOBS.ended.name, type: "counter", labels: JOBS.ended.labelNames, help: JOBS.ended.help },
   { name: JOBS.running.name, type: "gauge", labels: JOBS.running.labelNames, help: JOBS.running.help },
   { name: JOBS.seconds.name, type: "histogram", labels: JOBS.seconds.labelNames, help: JOBS.seconds.help },
 ];
 
+export interface Metrics {
+  readonly contentType: string;
+  /** Returns all metrics as Prometheus reads them. */
+  text(): Promise<string>;
+}
+
 /** Registers every metric of the service, and counts its jobs from now on. */
-export function openMetrics(service: Service): Registry {
+export function openMetrics(service: Service): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  for (const { name, help, labels, samples } of GAUGES) {
+  register(registry, OF_PROCESS, () => service);
+  countJobs(service, registers);
+  let written: { readonly of: Found; readonly text: Promise<string> } | undefined;
+  const ofBeat = (): Promise<string> => {
+    const found = service.judgement();
+    if (written === undefined || written.of !== found) written = { of: found, text: textOf(found) };
+    return written.text;
+  };
+  return { contentType: registry.contentType, text: async () => `${await ofBeat()}\n${await registry.metrics()}` };
+}
+
+function textOf(found: Found): Promise<string> {
+  const registry = new Registry();
+  register(registry, OF_BEAT, () => found);
+  return registry.metrics();
+}
+
+function register<Facts>(registry: Registry, gauges: readonly GaugeDefinition<Facts>[], facts: () => Facts): void {
+  for (const { name, help, labels, samples } of gauges) {
     new Gauge({
-      ...{ name, help, registers, labelNames: [...labels] },
+      ...{ name, help, registers: [registry], labelNames: [...labels] },
       collect() {
         this.reset();
-        for (const [of, value] of samples({ service, judgement: service.judgement() })) if (value !== undefined) this.set(of, value);
+        for (const [of, value] of samples(facts())) if (value !== undefined) this.set(of, value);
       },
     });
   }
+}
+
+function countJobs(service: Service, registers: Registry[]): void {
   const ended = new Counter({ ...JOBS.ended, labelNames: [...JOBS.ended.labelNames], registers });
   const running = new Gauge({ ...JOBS.running, labelNames: [...JOBS.running.labelNames], registers });
   const durations = new Histogram({
@@ -171,5 +200,4 @@ export function openMetrics(service: Service): Registry {
     ended.inc({ verb: job.verb, source: event.source ?? "", outcome: event.outcome });
     durations.observe({ verb: job.verb }, (now - job.atMs) / 1000);
   });
-  return registry;
 }

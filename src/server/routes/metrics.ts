@@ -7,13 +7,13 @@ import { Rates } from "../people/rates.ts";
 import type { Routes } from "../service.ts";
 
 export const metricsRoutes: Routes = (app, service) => {
-  const registry = openMetrics(service);
+  const { contentType, text } = openMetrics(service);
   const metrics = new Hono<ApiEnv>();
   metrics.onError((error, request) => answerProblem(error, request.req.path, service.log));
   metrics.use(guard(service, new Rates(service.clock)));
   metrics.get("/", async (request) => {
     callerWith(request, "look");
-    return request.body(await registry.metrics(), 200, { "content-type": registry.contentType });
+    return request.body(await text(), 200, { "content-type": contentType });
   });
   app.route("/metrics", metrics);
 };
