@@ -8,7 +8,9 @@ import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { byTime, restorePointOf } from "../core/restore-point.ts";
 import { readManifest } from "./backups.ts";
-import { backupsFolder, idOfFolder, marksFolder, removalsName, sourceFolder } from "./layout.ts";
+import type { JobRecord } from "./journal.ts";
+import { jobsSince } from "./journals.ts";
+import { backupsFolder, idOfFolder, jobName, jobsFolder, marksFolder, removalsName, sourceFolder } from "./layout.ts";
 import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
 import { type MarksRecord, marksOf, marksSchema } from "./marks.ts";
 import { type Removals, readRemovals } from "./removals.ts";
@@ -41,6 +43,8 @@ export interface Catalog {
   forget(source: string): Promise<void>;
   /** Returns the log archive of the source that is in the storage now. */
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
+  /** Yields the journals of jobs begun at or after the instant, newest first. A journal is read again only when it was changed. */
+  jobsSince(since: Date, signal?: AbortSignal): AsyncIterable<JobRecord>;
   close(): void;
 }
 
@@ -99,8 +103,25 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
         forgetSummaries(database, source);
       }),
     log: (source, signal) => reading(() => readLog(database, repository, source, signal)),
+    jobsSince: (since, signal) =>
+      jobsSince(repository, since, signal, (folder, listing, read) =>
+        reading(() => {
+          forgetOldJournals(database, nowMs());
+          return readListed(database, repository.trust, folder, listedAs(listing, /\.json$/), read, () => {});
+        }),
+      ),
     close: () => database.close(),
   };
+}
+
+/** Journals of so many days are kept: more than what a look at the present goes back for. */
+const JOURNAL_DAYS = 40;
+
+function forgetOldJournals(database: DatabaseSync, nowMs: number): void {
+  const range = [jobsFolder, jobName(new Date(nowMs - JOURNAL_DAYS * 86_400_000), "")];
+  // A deletion of nothing would wait for the lock of other writers.
+  if (database.prepare("select 1 from object where name >= ? and name < ? limit 1").get(...range) === undefined) return;
+  database.prepare("delete from object where name >= ? and name < ?").run(...range);
 }
 
 /** The repository's id comes from the storage, so only a plain word becomes a file name, and a link or directory is not opened. */

@@ -1,37 +1,52 @@
-// Journals of other jobs: found by time or by id, and read once.
+// Journals of other jobs: found by time or by id.
 import { isLifeboatError } from "../core/errors.ts";
 import { timeOfId } from "../core/ids.ts";
-import type { ObjectInfo, Storage } from "../ports/storage.ts";
+import type { Storage } from "../ports/storage.ts";
 import { type JobRecord, jobSchema, refuseOther } from "./journal.ts";
 import { jobName } from "./layout.ts";
 import type { Repository } from "./repository.ts";
-import { getSigned, objectOfSignature } from "./signed.ts";
+import { getSigned, type Signed } from "./signed.ts";
+import { Listing } from "./signed-cache.ts";
+
+/** Reads the listed journals of one folder: those that were read before from a cache. Unreadable ones are left out. */
+type ReadJournals = (
+  folder: string,
+  listing: Listing,
+  read: (name: string) => Promise<Signed<JobRecord> | undefined>,
+) => Promise<ReadonlyMap<string, Signed<JobRecord>>>;
 
 /**
- * Yields the journals of jobs begun at or after the instant, newest first. Only the requested days are read. Unreadable and unsigned
- * journals are reported to `onFlaw` and skipped.
+ * Yields the journals of jobs begun at or after the instant, newest first. Only the requested days are listed. Unreadable and unsigned
+ * journals are skipped. Without `readAll`, each journal is read when it is its turn.
  */
 export async function* jobsSince(
   repository: Repository,
   since: Date,
   signal?: AbortSignal,
-  onFlaw: (message: string) => void = () => {},
+  readAll?: ReadJournals,
 ): AsyncIterable<JobRecord> {
-  const { storage } = repository;
+  const read = (name: string): ReturnType<typeof readJournal> => readJournal(repository, name, signal);
+  for await (const folder of daysSince(repository.storage, since, signal)) {
+    const listing = new Listing();
+    for await (const object of repository.storage.list(folder, { signal })) listing.add(object);
+    const known = await readAll?.(folder, listing, read);
+    for (const name of [...listing.objects.keys()].sort().reverse()) {
+      const found = known === undefined ? await readable(() => read(name)) : known.get(name);
+      if (found?.signedBy === undefined) continue;
+      if (new Date(found.value.startedAt) < since) return;
+      yield found.value;
+    }
+  }
+}
+
+/** Yields the folders of the days, newest first, back to that of the instant. */
+async function* daysSince(storage: Storage, since: Date, signal: AbortSignal | undefined): AsyncIterable<string> {
   const firstDay = since.toISOString().slice(0, 10).replaceAll("-", "/");
   for (const year of await foldersDescending(storage, "jobs/", signal)) {
     for (const month of await foldersDescending(storage, `jobs/${year}/`, signal)) {
       for (const day of await foldersDescending(storage, `jobs/${year}/${month}/`, signal)) {
         if (`${year}/${month}/${day}` < firstDay) return;
-        const found: ObjectInfo[] = [];
-        for await (const info of storage.list(`jobs/${year}/${month}/${day}/`, { signal })) {
-          if (objectOfSignature(info.name) === undefined) found.push(info);
-        }
-        for (const info of found.reverse()) {
-          const record = await readOnce(repository, info, signal, onFlaw);
-          if (record !== undefined && new Date(record.startedAt) < since) return;
-          if (record !== undefined) yield record;
-        }
+        yield `jobs/${year}/${month}/${day}/`;
       }
     }
   }
@@ -40,8 +55,8 @@ export async function* jobsSince(
 /** Reads the journal of the job with this id, which a trusted key signed. Undefined: there is none. */
 export async function findJob(repository: Repository, id: string, signal?: AbortSignal): Promise<JobRecord | undefined> {
   for (const name of journalNames(id)) {
-    const record = await readJob(repository, name, signal, () => {});
-    if (record !== undefined) return record;
+    const found = await readable(() => readJournal(repository, name, signal));
+    if (found?.signedBy !== undefined) return found.value;
   }
   return undefined;
 }
@@ -56,42 +71,18 @@ export const journalNames = (id: string): ReadonlySet<string> => {
   return new Set([madeAt - ID_AHEAD_MS, madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
 };
 
-/** Journals that this process has read, by name, each with the version that it read. A fleet has thousands a day, and each beat looks at them. */
-const READ = new WeakMap<Repository, Map<string, { readonly etag: string; readonly record: JobRecord }>>();
-const MOST_READ = 10_000;
-
-async function readOnce(
-  repository: Repository,
-  { name, etag }: ObjectInfo,
-  signal: AbortSignal | undefined,
-  onFlaw: (message: string) => void,
-): Promise<JobRecord | undefined> {
-  const read = READ.get(repository) ?? new Map();
-  READ.set(repository, read);
-  const known = read.get(name);
-  if (known?.etag === etag) return known.record;
-  const record = await readJob(repository, name, signal, onFlaw);
-  if (read.size >= MOST_READ) read.clear();
-  if (record !== undefined && record.state !== "running") read.set(name, { etag, record });
-  return record;
+async function readJournal(repository: Repository, name: string, signal?: AbortSignal): Promise<Signed<JobRecord> | undefined> {
+  const found = await getSigned(repository, "job", name, jobSchema, signal);
+  if (found !== undefined) refuseOther(found.value, name);
+  return found;
 }
 
-async function readJob(
-  repository: Repository,
-  name: string,
-  signal: AbortSignal | undefined,
-  onFlaw: (message: string) => void,
-): Promise<JobRecord | undefined> {
+/** Undefined: it is damaged, or of a newer format. */
+async function readable<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
-    const found = await getSigned(repository, "job", name, jobSchema, signal);
-    if (found === undefined) return undefined;
-    refuseOther(found.value, name);
-    if (found.signedBy !== undefined) return found.value;
-    onFlaw(`${name} is not signed by a trusted key`);
-    return undefined;
+    return await read();
   } catch (error) {
     if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
-    onFlaw(error.message);
     return undefined;
   }
 }

@@ -2,7 +2,6 @@
 import { isOfRequest, LifeboatError } from "../../core/errors.ts";
 import { expireSnapshots, type SnapshotExpireOptions } from "../../core/snapshot-retention.ts";
 import type { JobRecord } from "../../repository/journal.ts";
-import { jobsSince } from "../../repository/journals.ts";
 import { readSnapshotRecord, removeSnapshotRecord } from "../../repository/snapshots.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { refuseInUse } from "../jobs/holders.ts";
@@ -22,14 +21,14 @@ export async function planSnapshotExpiry(context: Context, source: Source, by: S
 
 /** How the last attempt to take a snapshot ended, where it was later than the newest snapshot. */
 async function attemptOptions(
-  { repository, clock }: Context,
+  { catalog, clock }: Context,
   source: string,
   entries: readonly SnapshotEntry[],
   signal: AbortSignal,
 ): Promise<SnapshotExpireOptions> {
   const newestMs = Math.max(0, ...entries.filter((entry) => entry.ours && isScheduled(entry)).map(({ point }) => point.endedAt.getTime()));
   const since = new Date(Math.max(newestMs, clock.now().getTime() - LOOK_BACK_MS));
-  const last = await newestAttempt(jobsSince(repository, since, signal), source);
+  const last = await newestAttempt(catalog.jobsSince(since, signal), source);
   if (last?.state !== "failed" || Date.parse(last.endedAt ?? last.startedAt) <= newestMs) return {};
   return { lastAttemptFailed: true, noRoom: last.error?.code === "PROVIDER_LIMIT" };
 }

@@ -6,6 +6,7 @@ import { isId } from "../../core/ids.ts";
 import type { Resource } from "../../ports/resource.ts";
 import type { JobRecord } from "../../repository/journal.ts";
 import { findJob, jobsSince } from "../../repository/journals.ts";
+import type { Repository } from "../../repository/repository.ts";
 import { presentOf } from "../context.ts";
 import { bringOver } from "../jobs/bring-over.ts";
 import { holdersOf, placesOf } from "../jobs/holders.ts";
@@ -61,7 +62,7 @@ export const jobs = operation({
     const found: z.infer<typeof job>[] = [];
     for (const place of await placesOf(context)) {
       let taken = 0;
-      for await (const record of jobsSince(place, new Date(0), context.signal)) {
+      for await (const record of journalsOf(context, place)) {
         const one = jobJson(record, dead.has(record.id));
         if (source !== undefined && one.source !== source) continue;
         if (failed && one.state !== "failed" && one.state !== "abandoned") continue;
@@ -73,6 +74,10 @@ export const jobs = operation({
     return { jobs: found, flaws: flaws.map(({ message }) => message) };
   },
 });
+
+/** Yields all journals of the place, newest first. */
+const journalsOf = ({ repository, catalog, signal }: OperationContext, place: Repository): AsyncIterable<JobRecord> =>
+  place === repository ? catalog.jobsSince(new Date(0), signal) : jobsSince(place, new Date(0), signal);
 
 function jobJson(record: JobRecord, isDead: boolean): z.infer<typeof job> {
   const { id, verb, source, state, startedAt, endedAt, steps, error, result, owner, resources } = record;
@@ -129,8 +134,7 @@ async function jobNamed(context: OperationContext, wanted: string): Promise<JobR
       const record = await findJob(place, typed, context.signal);
       if (record !== undefined) return record;
     } else if (typed !== "") {
-      for await (const record of jobsSince(place, new Date(0), context.signal))
-        if (record.id.startsWith(typed)) found.set(record.id, record);
+      for await (const record of journalsOf(context, place)) if (record.id.startsWith(typed)) found.set(record.id, record);
     }
   }
   const [one, ...others] = found.values();

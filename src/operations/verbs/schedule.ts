@@ -42,7 +42,7 @@ export const schedule = operation({
     const local = (at: Date | undefined) => (at === undefined ? null : understood(microsOf(at), present).local);
     const sources = sourcesNamed(context, source);
     const pauses = await pausesNow(context);
-    const jobs = jobsReadOnce(context.repository, context.signal);
+    const jobs = jobsReadOnce(context, context.signal);
     const { results, failures } = await eachSource(sources, context, async (one) =>
       (await scheduleOf(context, one, context, jobs)).map(({ lastSlot, nextSlot, ...entry }) => ({
         source: one.name,

@@ -77,7 +77,7 @@ export const tick = operation({
     const shared = context.work?.isShared ? context.work : undefined;
     const items: WorkItem[] = [];
     const judged = new Set<string>();
-    const jobs = jobsReadOnce(context.repository, context.signal);
+    const jobs = jobsReadOnce(context, context.signal);
     let away: LifeboatError | undefined;
     const scheduled = await unpaused(context, sources, context.signal).catch((error: unknown) => {
       if (!isAway(error)) throw error;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drivenClock, temporaryRepository } from "../../../test/support/repository.ts";
+import { drivenClock, temporaryDirectory, temporaryRepository } from "../../../test/support/repository.ts";
 import { LifeboatError } from "../../core/errors.ts";
+import { openCatalog } from "../../repository/catalog.ts";
 import { Journal } from "../../repository/journal.ts";
 import type { Context, Source } from "../context.ts";
 import { delayOf, isExpiryDue, nextSlotOf } from "./schedule.ts";
@@ -38,8 +39,10 @@ test("R24 the next slot of a source is the earliest of its schedules, after its 
 test("R24 R53 an expiry is done once per slot; one that was killed or cancelled was not done", async (t) => {
   const clock = drivenClock("2026-11-29T04:05:00.000Z");
   const repository = await temporaryRepository(t, clock);
+  const catalog = openCatalog(repository, await temporaryDirectory(t), () => clock.now().getTime());
+  t.after(() => catalog.close());
   const source = { name: "shop", expireCron: "0 4 * * *" } as unknown as Source;
-  const isDue = () => isExpiryDue({ repository, clock } as unknown as Context, source, { signal: new AbortController().signal });
+  const isDue = () => isExpiryDue({ catalog, clock } as unknown as Context, source, { signal: new AbortController().signal });
   const expire = async (id: string, error?: LifeboatError) => {
     const journal = Journal.prepare(repository, clock, { id, verb: "expire", source: "shop", lifeboat: "test" });
     await journal.write();

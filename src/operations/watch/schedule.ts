@@ -2,7 +2,6 @@
 // configuration and the repository, so that no process has to remember anything.
 import { createHash } from "node:crypto";
 import { nextSlot, previousSlot } from "../../core/cron.ts";
-import { jobsSince } from "../../repository/journals.ts";
 import { isPaused, readPauses } from "../../repository/pauses.ts";
 import { dueOf } from "../backup/due.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -154,11 +153,11 @@ export async function unpaused(context: Context, sources: readonly Source[], sig
 
 /** An expiry is due once per slot: one that failed is tried again at the next. One that was cancelled or killed was not done. */
 export async function isExpiryDue(
-  { repository, clock }: Context,
+  { catalog, clock }: Context,
   source: Source,
   watch: Pick<Watch, "signal">,
   at = clock.now(),
-  jobs: JobsSince = (since) => jobsSince(repository, since, watch.signal),
+  jobs: JobsSince = (since) => catalog.jobsSince(since, watch.signal),
 ): Promise<boolean> {
   const slot = source.expireCron === undefined ? undefined : previousSlot(source.expireCron, at);
   if (slot === undefined) return false;

@@ -3,9 +3,7 @@ import { isLifeboatError } from "../../core/errors.ts";
 import type { Observed } from "../../core/protection.ts";
 import { readAlerts } from "../../repository/alerts.ts";
 import type { JobRecord } from "../../repository/journal.ts";
-import { jobsSince } from "../../repository/journals.ts";
 import { type Pause, readPauses } from "../../repository/pauses.ts";
-import type { Repository } from "../../repository/repository.ts";
 import type { Context } from "../context.ts";
 import { type Holders, holdersOf } from "../jobs/holders.ts";
 
@@ -26,7 +24,7 @@ export async function sharedOf(context: Context, signal: AbortSignal): Promise<S
     observedOf(context, signal),
     readPauses(context.repository, signal),
   ]);
-  return { holders, observed, pauses, jobsSince: jobsReadOnce(context.repository, signal) };
+  return { holders, observed, pauses, jobsSince: jobsReadOnce(context, signal) };
 }
 
 /** A damaged state counts for nothing, and the next beat replaces it. */
@@ -40,8 +38,8 @@ async function observedOf({ repository }: Context, signal: AbortSignal): Promise
 }
 
 /** Reads each journal once, and only as far back as one of the readers asks. */
-export function jobsReadOnce(repository: Repository, signal: AbortSignal): JobsSince {
-  const journals = jobsSince(repository, new Date(0), signal)[Symbol.asyncIterator]();
+export function jobsReadOnce({ catalog }: Pick<Context, "catalog">, signal: AbortSignal): JobsSince {
+  const journals = catalog.jobsSince(new Date(0), signal)[Symbol.asyncIterator]();
   const read: JobRecord[] = [];
   let reading: Promise<unknown> = Promise.resolve();
   let isOver = false;

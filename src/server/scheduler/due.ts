@@ -15,7 +15,7 @@ export function putDue(service: Service): Promise<number> {
     const context = workContext(service, composed, signal);
     const items: WorkItem[] = [];
     const judged = new Set<string>();
-    const jobs = jobsReadOnce(context.repository, signal);
+    const jobs = jobsReadOnce(context, signal);
     for (const source of await unpaused(context, [...context.sources.values()], signal)) {
       try {
         const { work, failures } = await dueWork(context, source, context, jobs);
