@@ -60,6 +60,42 @@ test("R45 entries of several machines at once are all in the log, in one order, 
   assert.deepEqual(await idsOf(both), await idsOf(other));
 });
 
+test("R45 an append reads nothing of the log but its newest version, until another process has appended", async () => {
+  const log = await repository();
+  const requests: string[] = [];
+  const { put, get, head, delete: remove } = log.storage;
+  const counted =
+    <Rest extends unknown[], Result>(verb: string, call: (name: string, ...rest: Rest) => Result) =>
+    (name: string, ...rest: Rest): Result => {
+      requests.push(`${verb} ${name}`);
+      return call(name, ...rest);
+    };
+  const storage: Storage = {
+    ...log.storage,
+    ...{ put: counted("put", put), get: counted("get", get), head: counted("head", head), delete: counted("delete", remove) },
+  };
+  const other = secondMachine(log);
+  const own = { ...log, storage, trust: trustOf(other.trust.keys, log.trust.writer) };
+  const append = async (id: string): Promise<string[]> => {
+    requests.length = 0;
+    await appendEntry(own, entry(id));
+    return [...requests];
+  };
+  for (const id of ["a", "b", "c"]) await append(id);
+  const warm = [
+    ...["head audit/checkpoint", "put audit/tile/entries/000.p/4", "put audit/tile/0/000.p/4", "put audit/checkpoint"],
+    ...["delete audit/tile/entries/000.p/2", "delete audit/tile/0/000.p/2"],
+  ];
+  assert.deepEqual(await append("d"), warm);
+  await appendEntry(other, entry("e"));
+  assert.deepEqual(
+    (await append("f")).filter((request) => request.startsWith("get")),
+    ["get audit/checkpoint", "get audit/tile/entries/000.p/5", "get audit/tile/0/000.p/5"],
+    "the tile too, because the log has grown since this machine saw it",
+  );
+  assert.deepEqual(await idsOf(own), ["a", "b", "c", "d", "e", "f"]);
+});
+
 test("R45 a writer that dies at any request loses no other's entry, and the log continues", async () => {
   for (let died = 1; died <= 9; died++) {
     const log = await repository();

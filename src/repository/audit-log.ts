@@ -4,6 +4,7 @@
 // longer; the checkpoint is then replaced conditionally. A process that died in between has left a bundle with a signed entry, and the
 // next writer commits that entry before its own.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { ObjectInfo } from "../ports/storage.ts";
 import { type AuditEntry, decodeBundle, decodeEntry, encodeBundle, encodeEntry, originOf, type ReadEntry } from "./audit-entry.ts";
 import { getBytes } from "./json-object.ts";
 import { auditCheckpoint, auditFolder } from "./layout.ts";
@@ -63,10 +64,14 @@ async function readFile(
   }
 }
 
-/** The newest checkpoint. Undefined: the log does not exist yet. AUDIT_INVALID: it is not signed by a trusted key, or belongs elsewhere. */
-export async function readCheckpoint(repository: Repository, signal?: AbortSignal): Promise<Checkpoint | undefined> {
+/** The newest checkpoint. `known`: its facts, just read. Undefined: the log does not exist yet. AUDIT_INVALID: it is not signed by a trusted key, or belongs elsewhere. */
+export async function readCheckpoint(
+  repository: Repository,
+  signal?: AbortSignal,
+  known?: ObjectInfo | undefined,
+): Promise<Checkpoint | undefined> {
   const { storage } = repository;
-  const facts = await storage.head(auditCheckpoint, { signal });
+  const facts = known ?? (await storage.head(auditCheckpoint, { signal }));
   const bytes = facts && (await readFile(storage, auditCheckpoint, signal, CHECKPOINT_BYTES));
   if (facts === undefined || bytes === undefined) return undefined;
   const note = Buffer.from(bytes).toString("utf8");
@@ -112,16 +117,24 @@ interface State {
   readonly tail: readonly Uint8Array[];
 }
 
+/** What this process has appended last. While the checkpoint is the same, so is the log: each job asks for that alone. */
+const APPENDED = new WeakMap<Repository, State>();
+
 /** The end of the log, proven by its checkpoint and by what this machine has seen of it. AUDIT_INVALID. */
 async function readState(repository: Repository): Promise<State> {
+  const known = APPENDED.get(repository);
+  const facts = await repository.storage.head(auditCheckpoint);
+  if (known !== undefined && facts?.etag === known.etag) return known;
   for (let attempt = 1; ; attempt++) {
-    const head = await readCheckpoint(repository);
+    const head = await readCheckpoint(repository, undefined, attempt === 1 ? facts : undefined);
     const size = head?.size ?? 0;
-    const tail = await readBundle(repository, fullTiles(size, 0), partialWidth(size, 0));
+    const width = partialWidth(size, 0);
+    const tail = width === 0 ? [] : await readBundle(repository, fullTiles(size, 0), width);
     const tree = treeOf(repository, size);
-    const edge = (await tree.edge()).map((hashes, level) => (level === 0 ? tail.map(leafHash) : hashes));
+    const edge = await tree.edge(tail.map(leafHash));
     if (head === undefined || isEqualHash(rootOfEdge(edge), head.root)) {
-      await assertNotRolledBack(repository, head, tree);
+      const seen = rememberedHead(repository);
+      if (seen?.size !== head?.size || !isEqualHash(seen?.root, head?.root)) await assertNotRolledBack(repository, head, tree);
       return { size, etag: head?.etag, edge, tail };
     }
     const now = await readCheckpoint(repository); // another process may have removed the partial tiles of an older checkpoint
@@ -204,7 +217,7 @@ async function claim(repository: Repository, { size, tail }: State, bytes: Uint8
 }
 
 /** Stores the tiles and then the checkpoint. False: another process stored one first. */
-async function commit(repository: Repository, { size, etag, edge }: State, entry: Uint8Array): Promise<boolean> {
+async function commit(repository: Repository, { size, etag, edge, tail }: State, entry: Uint8Array): Promise<boolean> {
   const { storage, trust } = repository;
   const next = appended(edge, leafHash(entry));
   for (const { level, hashes } of next.tiles) {
@@ -214,7 +227,9 @@ async function commit(repository: Repository, { size, etag, edge }: State, entry
   const origin = originOf(repository);
   const note = Buffer.from(signNote(checkpointText(origin, head), origin, requireWriter(trust)));
   try {
-    await storage.put(auditCheckpoint, note, etag === undefined ? { ifAbsent: true } : { ifMatch: etag });
+    const stored = await storage.put(auditCheckpoint, note, etag === undefined ? { ifAbsent: true } : { ifMatch: etag });
+    const last = partialWidth(size + 1, 0) === 0 ? [] : [...tail, entry];
+    APPENDED.set(repository, { size: size + 1, etag: stored.etag, edge: next.edge, tail: last });
   } catch (error) {
     if (isLifeboatError(error, "STORAGE_CONFLICT")) return false;
     throw error;

@@ -94,10 +94,11 @@ export class MerkleTree {
     this.#read = read;
   }
 
-  /** The partial tile of each level, and from it the root. Not checked: the caller compares the root. */
-  edge(): Promise<(readonly NodeHash[])[]> {
+  /** The partial tile of each level, of which `leaves` is the lowest where it is known. Not checked: the caller compares the root. */
+  edge(leaves?: readonly NodeHash[]): Promise<(readonly NodeHash[])[]> {
     return Promise.all(
       levelsOf(this.size).map(async (level) => {
+        if (level === 0 && leaves !== undefined) return leaves;
         const width = partialWidth(this.size, level);
         return width === 0 ? [] : this.#once(level, fullTiles(this.size, level), width);
       }),
