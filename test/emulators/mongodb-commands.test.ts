@@ -120,6 +120,9 @@ test("R54 filters reach into arrays and documents as at the real server", async 
     [{ name: { $not: { $eq: "Ada" } } }, [1, 2]],
     [{ $expr: { $eq: ["$name", "Ada"] } }, [3]],
     [{ _id: { $in: [3, 1] } }, [1, 3]],
+    [{ _id: { $in: [Long.fromNumber(3), Decimal128.fromString("1.0"), null, "2"], $ne: 1 } }, [3]],
+    [{ tags: { $in: ["b", ["a", "b"], 7] } }, [1]],
+    [{ name: { $in: [/^A/, null] } }, [1, 2, 3]],
   ];
   for (const [filter, expected] of cases) {
     const found = await orders.find(filter).toArray();

@@ -1,5 +1,5 @@
 // What a find reads, in which order, and what it makes of it.
-import type { Document } from "bson";
+import { BSONRegExp, type Document } from "bson";
 import { after, first } from "./aggregate.ts";
 import { fullName } from "./catalog.ts";
 import { isTrue, numberIn } from "./command.ts";
@@ -13,6 +13,7 @@ import { backwards, documentsOf, isOplog, tailingSource } from "./scan.ts";
 import { sortRaw } from "./sort.ts";
 import type { Store } from "./store.ts";
 import { isPlain, keyOf, toNumber } from "./values.ts";
+import { idKeyOf } from "./versions.ts";
 
 /** The documents of a find command's body. */
 export function findSource(store: Store, db: string, name: string, body: Document, at: Position): CursorSource {
@@ -25,6 +26,8 @@ export function findSource(store: Store, db: string, name: string, body: Documen
   let documents =
     lookup(store, db, name, filter, at) ??
     (natural === -1 ? backwards(store, db, name, at, filter) : documentsOf(store, db, name, at, filter));
+  const keys = idKeysIn(filter);
+  if (keys !== undefined && store.find(db, name)?.records !== undefined) documents = withIds(documents, keys);
   if (test !== undefined) documents = filtered(documents, test);
   if (isPlain(sort) && Object.keys(sort).length > 0 && sort.$natural === undefined) documents = sortRaw([...documents], sort);
   const skip = numberIn(body, "skip", 0);
@@ -55,6 +58,17 @@ function lookup(store: Store, db: string, name: string, filter: Document | undef
   if (records === undefined || records.pending) return undefined;
   const slot = records.byId.get(idKeyOfValue(id));
   return slot === undefined ? [] : [slot.head];
+}
+
+/** What `_id: { $in: [...] }` asks for: compared before a document is decoded. */
+function idKeysIn(filter: Document | undefined): ReadonlySet<string> | undefined {
+  const wanted: unknown = isPlain(filter?._id) ? filter._id.$in : undefined;
+  if (!Array.isArray(wanted) || wanted.some((id) => id instanceof BSONRegExp)) return undefined;
+  return new Set(wanted.map(idKeyOfValue));
+}
+
+function* withIds(documents: Iterable<Raw>, keys: ReadonlySet<string>): Generator<Raw> {
+  for (const raw of documents) if (keys.has(idKeyOf(raw))) yield raw;
 }
 
 export function idKeyOfValue(id: unknown): string {
