@@ -76,6 +76,9 @@ export const evidenceFolder = (source: string): string => `evidence/${source}/`;
 export const evidenceName = (source: string, id: string, file: "evidence.json" | "report.md"): string =>
   `${evidenceFolder(source)}${id}/${file}`;
 
+/** A recovery of all sources together. */
+export const recoveryName = (id: string, file: "recovery.json" | "report.md"): string => `recoveries/${id}/${file}`;
+
 /** The state of the alerts of all sources. */
 export const ALERTS_FILE = "alerts.json";
 

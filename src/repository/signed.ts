@@ -31,6 +31,7 @@ const OBJECT_TYPES = [
   "approval-end",
   "guard",
   "erasures",
+  "recovery",
 ] as const;
 
 export type ObjectType = (typeof OBJECT_TYPES)[number];

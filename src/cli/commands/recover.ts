@@ -7,13 +7,14 @@ import { defineCommand } from "../command.ts";
 import { renderFailures } from "../render/failures.ts";
 import { renderCombined, renderFinding } from "../render/finding.ts";
 import type { Paint } from "../render/paint.ts";
+import { renderNext } from "../render/restore.ts";
 import { renderFacts } from "../render/table.ts";
 import { perform, performPlan } from "../session.ts";
 import { planOptions } from "../target-option.ts";
 
 export const recoverCommand = defineCommand({
   description:
-    "Restores every source to one instant, all at once and beside production, which is not touched: a new branch at Neon, a new cluster at Atlas, a database named after the source's with `_recovered` elsewhere. Each is proven as by `restore`; what was achieved together (the time of the slowest, the greatest loss) is judged against the combined objective. One that fails keeps no other from coming back.",
+    "Restores every source to one instant, all at once and beside production, which is not touched: a new branch at Neon, a new cluster at Atlas, a database named after the source's with `_recovered` elsewhere. Each is proven as by `restore`; what was achieved together (the time of the slowest, the greatest loss) is judged against the combined objective. One that fails keeps no other from coming back. One signed report holds the verdict, what became of each source, references that dangle, and one timeline.",
   arguments: {},
   options: {
     to: {
@@ -41,7 +42,7 @@ export const recoverCommand = defineCommand({
 
 type Recovered = z.infer<typeof recover.result>;
 
-function human({ sources, references, combined, failures }: Recovered, paint: Paint): string {
+function human({ sources, references, combined, report, failures, next }: Recovered, paint: Paint): string {
   const ofSource = (found: Recovered["sources"][number]): string => {
     const { place, connection } = found;
     const where = renderFacts(
@@ -59,5 +60,9 @@ function human({ sources, references, combined, failures }: Recovered, paint: Pa
     ...renderFailures(failures, paint),
     ...(between.length > 0 ? [between.join("\n")] : []),
     renderCombined(combined, paint),
+    report === null
+      ? "no report was stored: the repository cannot be written"
+      : `report of all: ${report.object.replace(/[^/]+$/, "report.md")}`,
+    ...(next.length === 0 ? [] : [renderNext(next, paint).join("\n")]),
   ].join("\n\n");
 }

@@ -1,5 +1,7 @@
 // Every source restored to one instant, beside production, which is not touched. The restores are those of `restore`.
+
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Connection } from "../../ports/connection.ts";
@@ -12,6 +14,8 @@ import { planRestore, restore } from "./restore.ts";
 
 export interface RecoveredSource {
   readonly source: string;
+  /** The id of its job, which a refusal may have kept from beginning. */
+  readonly job: string;
   readonly finding?: Finding | undefined;
   /** Where it is now. */
   readonly connection?: Connection | undefined;
@@ -61,15 +65,26 @@ export async function recoverAll(context: Context, request: RecoverRequest, watc
   return Promise.all(
     [...context.sources.values()].map(async (source): Promise<RecoveredSource> => {
       const { signal, actor, command } = watch;
-      const own = { signal, actor, command, progress: named(source.name, watch.progress) };
+      const job = makeId(context.clock.now(), context.clock.randomBytes(ID_RANDOM_BYTES));
+      const own = { signal, actor, command, progress: named(source.name, watch.progress), jobId: once(job) };
       try {
-        return await recoverOne(context, source, request, taken(source), own);
+        return { job, ...(await recoverOne(context, source, request, taken(source), own)) };
       } catch (error) {
         watch.signal.throwIfAborted();
-        return { source: source.name, warnings: [], error: asLifeboatError(error) };
+        return { source: source.name, job, warnings: [], error: asLifeboatError(error) };
       }
     }),
   );
+}
+
+/** Gives the id to the first job that asks. */
+function once(id: string): () => string | undefined {
+  let given: string | undefined = id;
+  return () => {
+    const next = given;
+    given = undefined;
+    return next;
+  };
 }
 
 /** Sources of one provider may share a project, where names must differ. */
@@ -88,7 +103,7 @@ async function recoverOne(
   { to, nearest }: RecoverRequest,
   taken: string[],
   watch: Watch,
-): Promise<RecoveredSource> {
+): Promise<Omit<RecoveredSource, "job">> {
   const finding = await restore(context, source, { to, nearest, beside: true, taken }, watch);
   const { connection, branch, database, warnings, evidence } = finding;
   const what = source.provider.history?.place ?? "branch";

@@ -15,7 +15,7 @@ const SECTIONS: readonly { readonly kind: Check["kind"]; readonly title: string 
 ];
 
 /** Text that others wrote, as Markdown that says just that: no markup, no HTML, no link, no line or cell of its own. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return visible(text.replaceAll("\n", " "))
     .replace(/[\\`*[\]<>|~$]/g, "\\$&")
     .replaceAll("&", "&amp;")
@@ -24,11 +24,12 @@ function plain(text: string): string {
     .replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, "\\_") // within a word it has no meaning
     .replaceAll("://", "&#58;//")
     .replace(/\b(www)\./gi, "$1&#46;")
-    .replace(/^(\s*)([#+=-]|\d+(?=[.)]))/, "$1\\$2");
+    .replace(/^(\s*)([#+=-])/, "$1\\$2")
+    .replace(/^(\s*\d+)([.)])/, "$1\\$2");
 }
 
-const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
-const promised = (value: number | undefined): string => (value === undefined ? "none" : formatDuration(value * 1000));
+export const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
+export const promised = (value: number | undefined): string => (value === undefined ? "none" : formatDuration(value * 1000));
 
 /** What happened, in order of time. */
 export const eventsOf = (evidence: Omit<Evidence, "report">, present: Present): ChronologyEvent[] => {
@@ -36,6 +37,23 @@ export const eventsOf = (evidence: Omit<Evidence, "report">, present: Present): 
   const end = { at: endedAt, what: `verdict: ${verdict}`, why: reasons.join("; ") };
   return chronologyOf([{ id, source, startedAt, asked: command ?? verb, steps, decisions, end }], present);
 };
+
+/** As a section. `sources`: each event says whose it is. */
+export function timelineOf(events: readonly ChronologyEvent[], present: Present, { sources = false } = {}): string[] {
+  return [
+    "## Timeline",
+    "",
+    `Times are UTC, and in ${plain(present.timeZone)}.`,
+    "",
+    sources ? "| UTC | local | source | event | why | took |" : "| UTC | local | event | why | took |",
+    sources ? "|---|---|---|---|---|---:|" : "|---|---|---|---|---:|",
+    ...events.map((event) => {
+      const { at, local, source, what, why } = event;
+      const cells = [plain(at), timeOfDay(local), ...(sources ? [plain(source)] : []), plain(what), why === null ? "" : plain(why)];
+      return `| ${cells.join(" | ")} | ${tookInWords(event) ?? ""} |`;
+    }),
+  ];
+}
 
 export function renderReport(evidence: Omit<Evidence, "report">, present: Present): string {
   const { verb, source, verdict, point, who, objective, achieved } = evidence;
@@ -55,16 +73,7 @@ export function renderReport(evidence: Omit<Evidence, "report">, present: Presen
     `| RTO: achieved, objective | ${seconds(achieved.rtoSeconds)}, ${promised(objective.rtoSeconds)} |`,
     `| RPO: achieved, objective | ${seconds(achieved.rpoSeconds)}, ${promised(objective.rpoSeconds)} |`,
     "",
-    "## Timeline",
-    "",
-    `Times are UTC, and in ${plain(present.timeZone)}.`,
-    "",
-    "| UTC | local | event | why | took |",
-    "|---|---|---|---|---:|",
-    ...eventsOf(evidence, present).map((event) => {
-      const { at, local, what, why } = event;
-      return `| ${plain(at)} | ${timeOfDay(local)} | ${plain(what)} | ${why === null ? "" : plain(why)} | ${tookInWords(event) ?? ""} |`;
-    }),
+    ...timelineOf(eventsOf(evidence, present), present),
   ];
   for (const { kind, title } of SECTIONS) {
     const checks = evidence.checks.filter((check) => check.kind === kind);

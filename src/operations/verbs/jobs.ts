@@ -1,6 +1,6 @@
 // lifeboat jobs, lifeboat jobs show, lifeboat jobs recover.
 import * as z from "zod/mini";
-import { chronologyOf, type JobFacts } from "../../core/chronology.ts";
+import { chronologyOf } from "../../core/chronology.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { isId } from "../../core/ids.ts";
 import type { Resource } from "../../ports/resource.ts";
@@ -9,6 +9,7 @@ import { findJob, jobsSince } from "../../repository/journals.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { presentOf } from "../context.ts";
 import { bringOver } from "../jobs/bring-over.ts";
+import { factsOf } from "../jobs/facts.ts";
 import { holdersOf, placesOf } from "../jobs/holders.ts";
 import { nameOfOrphan, recoverOrphans } from "../jobs/orphans.ts";
 import { discardFlaws, recoverJobs } from "../jobs/recover.ts";
@@ -144,14 +145,6 @@ async function jobNamed(context: OperationContext, wanted: string): Promise<JobR
     });
   if (one === undefined) throw new LifeboatError("JOB_UNKNOWN", `there is no job ${wanted}`);
   return one;
-}
-
-function factsOf({ id, verb, source, command, startedAt, endedAt, steps, decisions, state, error }: JobRecord): JobFacts {
-  const end =
-    endedAt === undefined
-      ? undefined
-      : { at: endedAt, what: state === "done" ? "done" : `failed: ${error?.code ?? "unknown"}`, why: error?.message };
-  return { id, source, startedAt, asked: command ?? `${verb}, by another job`, steps, decisions, end };
 }
 
 /** What can be done about it now, as far as its journal tells. */

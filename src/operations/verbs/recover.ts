@@ -2,11 +2,13 @@
 import * as z from "zod/mini";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
 import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { type Context, presentOf } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { digestOfAll } from "../plan-digest.ts";
 import { planRecoverAll, type RecoveredSource, recoverAll } from "../recovery/recover.ts";
+import { fileRecoveryReport } from "../recovery/recovery-report.ts";
 import { checkReferences } from "../recovery/references.ts";
 import {
   asked,
@@ -21,7 +23,7 @@ import {
   planDigest,
   restoredPlace,
 } from "../recovery/schemas.ts";
-import { about, count, failure, orNull, verdict } from "../schemas.ts";
+import { about, count, failure, nextAction, orNull, verdict } from "../schemas.ts";
 import { failureOf } from "../sources.ts";
 
 const recovered = z.strictObject({
@@ -58,7 +60,17 @@ export const recover = operation({
       "References between the restored databases.",
     ),
     combined,
+    report: about(
+      orNull(
+        z.strictObject({
+          recovery: about(z.string(), "Id of the report, another for each run."),
+          object: about(z.string(), "Name in the repository; `report.md` lies beside it."),
+        }),
+      ),
+      "The one report of all sources: verdict, places, references, and one timeline. Null: the repository cannot be written.",
+    ),
     failures: z.readonly(z.array(failure)),
+    next: z.array(nextAction),
   }),
   plan: {
     result: z.strictObject({ to: asked, plans: z.readonly(z.array(plan)), digest: about(z.string(), "Of all plans together.") }),
@@ -72,6 +84,7 @@ export const recover = operation({
 
   async run(context, { to: words, nearest, planDigest: digest, credentials }) {
     const to = parseRecoveryTarget(words, presentOf(context));
+    const startedAt = context.clock.now();
     const all = await recoverAll(context, { to, nearest, planDigest: digest }, context);
     const sources = all.flatMap((one) => sourceJson(context, one, credentials));
     const failures = all.flatMap(({ source, error }) => (error === undefined ? [] : [failureOf(source, error)]));
@@ -80,14 +93,22 @@ export const recover = operation({
     const connections = new Map(all.flatMap(({ source, connection: at }) => (at === undefined ? [] : [[source, at] as const])));
     const found = await checkReferences(context, connections, context);
     const checks = found.map(({ check }) => check);
+    const ids = parts.map(({ id }) => id);
+    const together = combine(parts, context.combinedObjective, { order: "at once", missing, checks });
+    const understood = askedOf(to, presentOf(context));
+    const recovery = makeId(startedAt, context.clock.randomBytes(ID_RANDOM_BYTES));
+    const facts = { id: recovery, startedAt, to: understood, sources: all, references: found, combined: together };
+    const object = await fileRecoveryReport(context, facts, context);
     return {
-      to: askedOf(to, presentOf(context)),
+      to: understood,
       sources,
       references: found.map(({ check: { outcome, message }, reference, checked, dangling, sample }) => ({
         ...{ reference, outcome, checked, dangling, sample, message },
       })),
-      combined: combinedJson(combine(parts, context.combinedObjective, { order: "at once", missing, checks })),
+      combined: combinedJson(together),
+      report: object === undefined ? null : { recovery, object },
       failures,
+      next: ids.length === 0 ? [] : [{ text: "the timeline of all", commands: [`lifeboat jobs show ${ids.join(" ")}`] }],
     };
   },
 
