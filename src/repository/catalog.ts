@@ -20,12 +20,19 @@ import { getSigned, type Signed } from "./signed.ts";
 import { CACHE_SCHEMA, forgetListed, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
 import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMARY_SCHEMA, versionOf } from "./summaries.ts";
 
+const VERSION = 3;
+// Rows that hold a whole object have a table by number: one by name would take a page or two for each.
 const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}
-  pragma user_version = 2;`;
+  pragma user_version = ${VERSION};`;
+
+/** Tables that an earlier version made otherwise. */
+const EARLIER = ["manifest", "mark", "log", "object", "summary"];
 
 const IN_MEMORY = ":memory:";
 
 export interface CatalogEntry extends PointSummary {
+  /** The SHA-256 of the manifest's bytes. */
+  readonly digest: string;
   readonly manifest: Manifest;
 }
 
@@ -154,7 +161,7 @@ function openDatabase(path: string): DatabaseSync {
     const database = new DatabaseSync(path, { timeout: 2000 });
     database.exec("pragma journal_mode = wal; pragma synchronous = off;");
     const { user_version } = database.prepare("pragma user_version").get() as { user_version: number };
-    if (user_version === 1) database.exec("drop table if exists manifest; drop table if exists mark; drop table if exists log;");
+    if (user_version > 0 && user_version < VERSION) for (const table of EARLIER) database.exec(`drop table if exists ${table}`);
     database.exec(SCHEMA);
     return database;
   } catch (error) {

@@ -8,7 +8,7 @@ import { objectOfSignature, signatureName } from "./signed.ts";
 import type { Trust } from "./trust.ts";
 
 export const CACHE_SCHEMA = `
-  create table if not exists object (name text primary key, etag text not null, digest text not null, signer text, json text not null) without rowid;
+  create table if not exists object (name text primary key, etag text not null, digest text not null, signer text, json text not null);
   create table if not exists meta (key text primary key, value text not null) without rowid;`;
 
 /** A listed object: its version, and the names of the signatures beside it. */

@@ -9,18 +9,18 @@ import { backupFolder, backupsFolder, sourceFolder } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 
 export const SUMMARY_SCHEMA = `
-  create table if not exists summary (source text primary key, version text not null, remembered text not null, newest text not null, readAt integer not null, json text not null) without rowid;`;
+  create table if not exists summary (source text primary key, version text not null, remembered text not null, newest text not null, readAt integer not null, json text not null);`;
 
 /** A restore point without what only a restore requires. */
 export interface PointSummary {
   readonly folder: string;
-  /** The SHA-256 of the manifest's bytes. */
-  readonly digest: string;
   readonly point: RestorePoint;
   readonly manifest: Pick<Manifest, (typeof FACTS)[number]>;
 }
 
 const FACTS = ["kind", "tables", "base", "log", "consistency", "fingerprint", "content"] as const;
+
+const INSTANTS = ["time", "endedAt", "expiresAt", "verifiedAt", "damagedAt", "acceptedAt"] as const satisfies (keyof RestorePoint)[];
 
 /** All of a source is read again after this long, so that a file that was changed where it lies does not stay unnoticed. */
 const KEPT_MS = 3_600_000;
@@ -87,12 +87,12 @@ export function forgetSummaries(database: DatabaseSync, source: string): void {
   database.prepare("delete from summary where source = ?").run(source);
 }
 
-function summaryOf({ folder, digest, point, manifest }: PointSummary): PointSummary {
+function summaryOf({ folder, point, manifest }: PointSummary): PointSummary {
   const facts = Object.fromEntries(FACTS.map((name) => [name, manifest[name]])) as PointSummary["manifest"];
-  return { folder, digest, point, manifest: facts };
+  return { folder, point, manifest: facts };
 }
 
-/** The objects of the newest restore point as they are listed now, as text. */
+/** The version of the newest restore point's folder, and so of each of its objects. */
 async function newestOf(
   { storage }: Repository,
   source: string,
@@ -100,25 +100,12 @@ async function newestOf(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const newest = summaries.at(-1);
-  const objects: string[] = [];
-  if (newest !== undefined) {
-    for await (const { name, etag, sizeBytes } of storage.list(backupFolder(source, newest.folder), { signal }))
-      objects.push(`${name} ${etag} ${sizeBytes}`);
-  }
-  return objects.join("\n");
+  const found = newest && (await storage.folderVersion?.(backupFolder(source, newest.folder), { signal }));
+  return found?.version ?? "";
 }
-
-const date = (at: Date | undefined): Date | undefined => (at === undefined ? undefined : new Date(at));
 
 /** Makes dates of the instants again, which are texts in JSON. */
 function revive({ point }: PointSummary): void {
-  const { time, endedAt, expiresAt, verifiedAt, damagedAt, acceptedAt, hold } = point;
-  Object.assign(point, { time: new Date(time), endedAt: new Date(endedAt) });
-  Object.assign(point, {
-    expiresAt: date(expiresAt),
-    verifiedAt: date(verifiedAt),
-    damagedAt: date(damagedAt),
-    acceptedAt: date(acceptedAt),
-  });
-  if (hold !== undefined) Object.assign(hold, { at: new Date(hold.at) });
+  for (const key of INSTANTS) if (point[key] !== undefined) Object.assign(point, { [key]: new Date(point[key]) });
+  if (point.hold !== undefined) Object.assign(point.hold, { at: new Date(point.hold.at) });
 }

@@ -8,6 +8,7 @@ import { refuseInUse } from "../jobs/holders.ts";
 import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { isScheduled, type SnapshotEntry, snapshotRetention, snapshotsOf } from "../points/snapshots.ts";
+import { jobsReadOnce } from "../watch/shared.ts";
 
 /** How far back to look for the last attempt. */
 const LOOK_BACK_MS = 7 * 86_400_000;
@@ -28,14 +29,14 @@ async function attemptOptions(
 ): Promise<SnapshotExpireOptions> {
   const newestMs = Math.max(0, ...entries.filter((entry) => entry.ours && isScheduled(entry)).map(({ point }) => point.endedAt.getTime()));
   const since = new Date(Math.max(newestMs, clock.now().getTime() - LOOK_BACK_MS));
-  const last = await newestAttempt(catalog.jobsSince(since, signal), source);
+  const last = await newestAttempt(jobsReadOnce({ catalog }, signal)({ verb: "snapshot", source }, since));
   if (last?.state !== "failed" || Date.parse(last.endedAt ?? last.startedAt) <= newestMs) return {};
   return { lastAttemptFailed: true, noRoom: last.error?.code === "PROVIDER_LIMIT" };
 }
 
-async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Promise<JobRecord | undefined> {
+async function newestAttempt(jobs: AsyncIterable<JobRecord>): Promise<JobRecord | undefined> {
   for await (const job of jobs) {
-    if (job.verb !== "snapshot" || job.source !== source || job.state === "running") continue;
+    if (job.state === "running") continue;
     if (job.error === undefined || !isOfRequest(job.error.code)) return job;
   }
   return undefined;

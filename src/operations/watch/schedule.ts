@@ -6,10 +6,10 @@ import { isPaused, readPauses } from "../../repository/pauses.ts";
 import { dueOf } from "../backup/due.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Failure } from "../operation.ts";
-import { pointsOf } from "../points/points.ts";
+import { summariesOf } from "../points/points.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
 import { failureOf } from "../sources.ts";
-import type { JobsSince } from "./shared.ts";
+import { type JobsSince, jobsReadOnce } from "./shared.ts";
 
 export interface Scheduled {
   readonly what: "backup" | "base backup" | "snapshot" | "drill" | "expire";
@@ -65,7 +65,7 @@ const DUE: Readonly<
   },
   async drill(context, source, watch, at) {
     // There is nothing to restore before the first backup.
-    if (source.policy.tiers.length > 0 && (await pointsOf(context, source.name)).length === 0) return new Set();
+    if (source.policy.tiers.length > 0 && (await summariesOf(context, source.name)).length === 0) return new Set();
     return new Set((await dueDrills(context, source, watch, at)).map(({ plan }) => `drill ${plan.name}`));
   },
   async expire(context, source, watch, at, jobs) {
@@ -157,13 +157,10 @@ export async function isExpiryDue(
   source: Source,
   watch: Pick<Watch, "signal">,
   at = clock.now(),
-  jobs: JobsSince = (since) => catalog.jobsSince(since, watch.signal),
+  jobs: JobsSince = jobsReadOnce({ catalog }, watch.signal),
 ): Promise<boolean> {
   const slot = source.expireCron === undefined ? undefined : previousSlot(source.expireCron, at);
   if (slot === undefined) return false;
-  for await (const job of jobs(slot)) {
-    if (job.verb !== "expire" || job.source !== source.name || job.error?.code === "CANCELLED") continue;
-    if (new Date(job.startedAt) >= slot) return false;
-  }
+  for await (const job of jobs({ verb: "expire", source: source.name }, slot)) if (job.error?.code !== "CANCELLED") return false;
   return true;
 }

@@ -7,14 +7,14 @@ import { type Pause, readPauses } from "../../repository/pauses.ts";
 import type { Context } from "../context.ts";
 import { type Holders, holdersOf } from "../jobs/holders.ts";
 
-export type JobsSince = (since: Date) => AsyncIterable<JobRecord>;
+/** Yields the journals of a source's jobs of one verb that began at or after the instant, newest first. */
+export type JobsSince = (of: Pick<JobRecord, "verb" | "source">, since: Date) => AsyncIterable<JobRecord>;
 
 export interface Shared {
   readonly holders: Holders;
   readonly observed: readonly Observed[];
   /** By source. */
   readonly pauses: ReadonlyMap<string, Pause>;
-  /** Yields the journals of jobs begun at or after the instant, newest first. */
   readonly jobsSince: JobsSince;
 }
 
@@ -37,25 +37,33 @@ async function observedOf({ repository }: Context, signal: AbortSignal): Promise
   }
 }
 
-/** Reads each journal once, and only as far back as one of the readers asks. */
+/** Reads each journal once for all sources, and only as far back as one of the readers asks. */
 export function jobsReadOnce({ catalog }: Pick<Context, "catalog">, signal: AbortSignal): JobsSince {
   const journals = catalog.jobsSince(new Date(0), signal)[Symbol.asyncIterator]();
-  const read: JobRecord[] = [];
+  const read = new Map<string, JobRecord[]>();
+  const jobsOf = ({ verb, source }: Pick<JobRecord, "verb" | "source">): JobRecord[] => {
+    const key = `${verb} ${source ?? ""}`;
+    const known = read.get(key) ?? [];
+    read.set(key, known);
+    return known;
+  };
   let reading: Promise<unknown> = Promise.resolve();
-  let isOver = false;
-  const readTo = (index: number): Promise<unknown> => {
+  /** Every job that began after it has been read. */
+  let reachedMs = Number.POSITIVE_INFINITY;
+  const readFurther = (untilMs: number): Promise<unknown> => {
     reading = reading.then(async () => {
-      if (isOver || read.length > index) return;
+      if (reachedMs < untilMs) return;
       const next = await journals.next();
-      if (next.done === true) isOver = true;
-      else read.push(next.value);
+      reachedMs = next.done === true ? Number.NEGATIVE_INFINITY : Date.parse(next.value.startedAt);
+      if (next.done !== true) jobsOf(next.value).push(next.value);
     });
     return reading;
   };
-  return async function* (since) {
+  return async function* (of, since) {
+    const found = jobsOf(of);
     for (let index = 0; ; index++) {
-      if (read.length <= index) await readTo(index);
-      const job = read[index];
+      while (found.length <= index && reachedMs >= since.getTime()) await readFurther(since.getTime());
+      const job = found[index];
       if (job === undefined || new Date(job.startedAt) < since) return;
       yield job;
     }

@@ -51,26 +51,23 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const reach = reachOf(context, source, watch);
   // Told to stop, it can throw before it is awaited.
   reach.catch(() => undefined);
-  const entries = await summariesOf(context, source.name);
-  const own = entries.map(({ point }) => point);
-  const stored: HealthReason[] = [
-    ...repositoryFlaws(context, source.name),
-    ...context.catalog.flaws(source.name),
-    ...contentReasonsOf(source, entries),
-  ];
   const { holders, observed, pauses } = shared;
   const pause = pauses.get(source.name);
   const paused = isPaused(pause, clock.now()) ? pause : undefined;
   const jobs = reasonsOf(holders, source.name, context.sources.keys());
-  const [{ unreachableBecause, serverNow, askedAt, limits }, log, provider, lastDrill, drills, attempt, erasures] = await Promise.all([
+  const stored: HealthReason[] = [...repositoryFlaws(context, source.name)];
+  const [{ unreachableBecause, serverNow, askedAt, limits }, provider, lastDrill, drills, erasures] = await Promise.all([
     reach,
-    logStatus(context, source, entries, watch),
     providerStatus(context, source, watch, observed),
     lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
     drillsDone(context, source, watch),
-    lastAttempt(context, source.name, own, shared),
     readErasures(context.repository, source.name, watch.signal),
   ]);
+  // Last, for a source has many: they are held while they are judged, not while a database or provider answers.
+  const entries = await summariesOf(context, source.name);
+  const own = entries.map(({ point }) => point);
+  stored.push(...context.catalog.flaws(source.name), ...contentReasonsOf(source, entries));
+  const [log, attempt] = await Promise.all([logStatus(context, source, entries, watch), lastAttempt(context, source.name, own, shared)]);
   stored.push(...erasures.flaws);
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
@@ -188,8 +185,8 @@ export async function lastAttempt(
   // One that is dated in the future does not prove that no later attempt failed.
   const latest = newest(untilNow(points, now));
   const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
-  for await (const job of jobsSince(since)) {
-    if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
+  for await (const job of jobsSince({ verb: "backup", source }, since)) {
+    if (job.state === "running") continue;
     if (isInFuture(new Date(job.startedAt), now) || (job.error !== undefined && isOfRequest(job.error.code))) continue;
     const outcome = job.state === "done" ? "done" : "failed";
     return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };

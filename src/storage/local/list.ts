@@ -1,9 +1,8 @@
 // Walking the directory in the order of names, and finding the remains of unfinished writes.
-import { createHash } from "node:crypto";
-import type { BigIntStats, Dirent } from "node:fs";
-import { lstat, readdir, unlink } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { FolderVersion, ObjectInfo } from "../../ports/storage.ts";
+import type { ObjectInfo } from "../../ports/storage.ts";
 import { throwIfCancelled } from "../deadline.ts";
 import { errnoOf } from "./errors.ts";
 import { LOCK_FILE } from "./lock.ts";
@@ -67,44 +66,6 @@ async function entriesOf(path: string): Promise<Dirent[]> {
 export async function* listFolderNames(root: Root, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<readonly string[]> {
   throwIfCancelled(signal);
   yield (await keysOf(root, prefix, "")).filter((key) => key.endsWith("/")).map((key) => key.slice(0, -1));
-}
-
-/**
- * A folder's change time is the file system's own: it moves with every entry that is created, renamed into place or removed, and no
- * program can set it. Symbolic links are not folders.
- */
-export async function folderVersion(root: Root, prefix: string): Promise<FolderVersion | undefined> {
-  const path = join(root.path, prefix);
-  const own = await folderFacts(path);
-  if (own === undefined) return undefined;
-  const names = (await entriesOf(path))
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort();
-  const hash = createHash("sha256").update(textOf("", own));
-  let newestNs = own.ctimeNs;
-  for (let at = 0; at < names.length; at += AT_ONCE) {
-    const some = names.slice(at, at + AT_ONCE);
-    const facts = await Promise.all(some.map((name) => folderFacts(`${path}${name}`)));
-    for (const [index, found] of facts.entries()) {
-      if (found === undefined) continue; // removed meanwhile, which has changed the folder above
-      hash.update(textOf(some[index] ?? "", found));
-      if (found.ctimeNs > newestNs) newestNs = found.ctimeNs;
-    }
-  }
-  return { version: hash.digest("base64url"), changedAt: new Date(Number(newestNs / 1_000_000n)) };
-}
-
-const textOf = (name: string, { dev, ino, ctimeNs }: BigIntStats): string => `${name}/${dev} ${ino} ${ctimeNs}\n`;
-
-async function folderFacts(path: string): Promise<BigIntStats | undefined> {
-  try {
-    const facts = await lstat(path, { bigint: true });
-    return facts.isDirectory() ? facts : undefined;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
-    throw error;
-  }
 }
 
 /** Removes unfinished writes of names under the prefix whose file was not written to since; returns how many. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -185,4 +185,31 @@ test("sweep tells unfinished writes by age and by prefix", async (t) => {
   assert.deepEqual((await unfinished()).sort(), ["u2+a+c", "u3+b"]);
   assert.equal(await storage.sweep("", new Date(Date.now() - 3_600_000)), 1);
   assert.deepEqual(await unfinished(), ["u2+a+c"]);
+});
+
+test("R33 a thread takes the version of a large folder, and finds the same changes", async (t) => {
+  const { directory, storage } = await makeStorage(t);
+  const entries = Array.from({ length: 70 }, (_, at) => `entry${at}`);
+  for (const name of entries) {
+    await mkdir(join(directory, "large", name), { recursive: true });
+    await writeFile(join(directory, "large", name, "object"), "1");
+  }
+  const version = () => storage.folderVersion?.("large/");
+  const seen = [await version()];
+  const steps = [
+    () => rm(join(directory, "large/entry7/object")),
+    () => writeFile(join(directory, "large/entry69/another"), "1"),
+    () => writeFile(join(directory, "large/object"), "1"),
+    () => rm(join(directory, "large/entry0"), { recursive: true }),
+  ];
+  for (const step of steps) {
+    // The clock that stamps changes is coarse: the next one must meet another tick.
+    const last = seen.at(-1);
+    while (last !== undefined && (await storage.put("tick", text("x"))).modifiedAt <= last.changedAt);
+    await step();
+    seen.push(await version());
+    assert.deepEqual(await version(), seen.at(-1));
+  }
+  assert.equal(new Set(seen.map((one) => one?.version)).size, steps.length + 1);
+  assert.equal(await storage.folderVersion?.("missing/"), undefined);
 });

@@ -2,14 +2,15 @@
 //
 // Everything is 0600 in folders 0700. Writes lie complete and synced in `.tmp/` before they get their name.
 import { statfs, unlink } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LifeboatError } from "../../core/errors.ts";
 import type { GetOptions, ObjectInfo, Storage } from "../../ports/storage.ts";
 import { orCancelled, throwIfCancelled, within } from "../deadline.ts";
 import { assertFolderPrefix, assertObjectPrefix } from "../names.ts";
 import { errnoOf, translated } from "./errors.ts";
-import { folderVersion, listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
+import { folderVersion } from "./folder-version.ts";
+import { listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
 import { openReplaceLock } from "./lock.ts";
 import {
   checkedName,
@@ -132,7 +133,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
 
     async folderVersion(prefix, { signal } = {}) {
       assertFolderPrefix(prefix);
-      return attempt(`looking at ${prefix}`, signal, async () => folderVersion(await root(), prefix));
+      return attempt(`looking at ${prefix}`, signal, async () => folderVersion(join((await root()).path, prefix)));
     },
 
     async delete(name, { signal } = {}) {

@@ -3,7 +3,7 @@
 import { readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { versionOf } from "./version.ts";
+import { orAborted, versionOf } from "./version.ts";
 
 export interface FindOptions {
   /** The configuration's `tools.postgres`: a directory, or several. When given, nothing else is looked at. */
@@ -34,18 +34,10 @@ export interface Tools<K extends ToolKind> {
  */
 export async function findTools<K extends ToolKind>(kind: K, options: FindOptions): Promise<Tools<K>> {
   const { minimumMajor, configured, signal } = options;
-  const directories =
-    configured === undefined || configured.length === 0
-      ? await candidateDirectories(options.env ?? process.env, options.roots ?? ROOTS)
-      : [configured].flat();
-  const found: Tools<K>[] = [];
-  for (const directory of directories) {
-    const tools = await toolsIn(kind, directory, signal);
-    if (tools) found.push(tools);
-  }
+  const { directories, found } = await orAborted(installed(kind, options), signal);
   const newEnough = found.filter((tools) => tools.major >= minimumMajor).sort((a, b) => a.major - b.major);
   if (newEnough[0]) return newEnough[0];
-  const newest = found.sort((a, b) => b.major - a.major)[0];
+  const newest = [...found].sort((a, b) => b.major - a.major)[0];
   const names = PROGRAMS[kind].join(" and ");
   const hint = installHint(kind, minimumMajor);
   const details = { kind, minimumMajor, lookedIn: directories };
@@ -64,12 +56,33 @@ export async function findTools<K extends ToolKind>(kind: K, options: FindOption
   );
 }
 
+interface Installed<K extends ToolKind> {
+  readonly directories: readonly string[];
+  readonly found: readonly Tools<K>[];
+}
+
+/** Looks that are under way, by what they look for: a thousand sources that ask at one time share one. */
+const looking = new Map<string, Promise<unknown>>();
+
+function installed<K extends ToolKind>(kind: K, { configured, env = process.env, roots = ROOTS }: FindOptions): Promise<Installed<K>> {
+  const look = async (): Promise<Installed<K>> => {
+    const isGiven = configured !== undefined && configured.length > 0;
+    const directories = isGiven ? [configured].flat() : await candidateDirectories(env, roots);
+    const found = (await Promise.all(directories.map((directory) => toolsIn(kind, directory)))).filter((tools) => tools !== undefined);
+    return { directories, found };
+  };
+  const key = JSON.stringify([kind, configured, env.PATH, roots]);
+  const shared = (looking.get(key) as Promise<Installed<K>> | undefined) ?? look().finally(() => looking.delete(key));
+  looking.set(key, shared);
+  return shared;
+}
+
 /** The kind's programs in one directory; undefined unless all are there. Their major is that of the oldest. */
-async function toolsIn<K extends ToolKind>(kind: K, directory: string, signal: AbortSignal | undefined): Promise<Tools<K> | undefined> {
+async function toolsIn<K extends ToolKind>(kind: K, directory: string): Promise<Tools<K> | undefined> {
   const programs: Record<string, Tool> = {};
   for (const program of PROGRAMS[kind]) {
     const path = join(directory, program);
-    const version = await versionOf(path, signal);
+    const version = await versionOf(path);
     if (version === undefined) return undefined;
     programs[program] = { path, ...version };
   }
@@ -98,7 +111,7 @@ interface Roots {
 const ROOTS: Roots = { debian: "/usr/lib/postgresql", homebrew: ["/opt/homebrew/opt", "/usr/local/opt"] };
 
 /** Every directory worth a look: Debian's per-version ones, Homebrew's, then PATH. Some may not exist. */
-async function candidateDirectories(env: NodeJS.ProcessEnv, roots: Roots = ROOTS): Promise<string[]> {
+async function candidateDirectories(env: NodeJS.ProcessEnv, roots: Roots): Promise<string[]> {
   const debian = (await namesIn(roots.debian)).filter((name) => /^\d+$/.test(name)).map((name) => join(roots.debian, name, "bin"));
   const homebrew: string[] = [];
   for (const root of roots.homebrew) {

@@ -27,7 +27,7 @@ export async function versionOf(path: string, signal?: AbortSignal): Promise<Pro
 }
 
 /** The answer serves every caller, so one that is cancelled only stops waiting for it. */
-async function orAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function orAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return answer;
   signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();

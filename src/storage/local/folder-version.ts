@@ -1,0 +1,114 @@
+// The version of a folder, by which a reader knows that nothing in it was created, replaced or deleted. In a large folder a thread takes
+// it: a synchronous look at an entry costs a fifth of one that is awaited, and a share that does not answer stops that thread alone.
+import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { FolderVersion } from "../../ports/storage.ts";
+import { errnoOf } from "./errors.ts";
+
+type Awaitable<T> = T | Promise<T>;
+
+/** How the file system is looked at. Both throw ENOENT or ENOTDIR where nothing is. */
+export interface Look {
+  names(folder: string): Awaitable<readonly string[]>;
+  facts(path: string): Awaitable<BigIntStats>;
+}
+
+export interface VersionRequest {
+  readonly id: number;
+  readonly path: string;
+}
+
+export interface VersionAnswer {
+  readonly id: number;
+  readonly found?: FolderVersion | undefined;
+  readonly failure?: { readonly message: string; readonly code: string | undefined } | undefined;
+}
+
+/** From so many entries on, starting the thread is worth it. */
+const LARGE_ENTRIES = 64;
+/** It keeps next to nothing of its own. */
+const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+
+const ownLook: Look = { names: (folder) => readdir(folder), facts: (path) => lstat(path, { bigint: true }) };
+
+/** Takes the version of a folder with what lies directly in it. Undefined: there is no such folder. */
+export async function folderVersion(path: string): Promise<FolderVersion | undefined> {
+  if (thread === undefined) {
+    const names = await orUndefined(() => ownLook.names(path));
+    if (names === undefined) return undefined;
+    if (names.length < LARGE_ENTRIES) return versionAt(path, ownLook);
+  }
+  return askThread(path);
+}
+
+/**
+ * The change time of a folder or file is the file system's own: it moves with every entry that is created, renamed into place or removed
+ * and with every write, and no program can set it. Symbolic links are not folders.
+ */
+export async function versionAt(path: string, look: Look): Promise<FolderVersion | undefined> {
+  const own = await orUndefined(() => look.facts(path));
+  if (own?.isDirectory() !== true) return undefined;
+  const lines: string[] = [];
+  let newestNs = 0n;
+  const add = (name: string, { dev, ino, size, ctimeNs }: BigIntStats): void => {
+    lines.push(`${name}/${dev} ${ino} ${size} ${ctimeNs}`);
+    if (ctimeNs > newestNs) newestNs = ctimeNs;
+  };
+  add("", own);
+  const names = [...((await orUndefined(() => look.names(path))) ?? [])].sort();
+  for (const name of names) {
+    const found = await orUndefined(() => look.facts(`${path}/${name}`));
+    if (found !== undefined) add(name, found); // otherwise removed meanwhile, which has changed the folder
+  }
+  const version = createHash("sha256").update(lines.join("\n")).digest("base64url");
+  return { version, changedAt: new Date(Number(newestNs / 1_000_000n)) };
+}
+
+async function orUndefined<T>(get: () => Awaitable<T>): Promise<T | undefined> {
+  try {
+    return await get();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+type Settle = (answer: VersionAnswer) => void;
+
+/** One thread of the process, begun when it is first needed. It does not keep the process running. */
+let thread: { readonly worker: Worker; readonly waiting: Map<number, Settle> } | undefined;
+let asked = 0;
+
+function askThread(path: string): Promise<FolderVersion | undefined> {
+  thread ??= beginThread();
+  const { worker, waiting } = thread;
+  const id = ++asked;
+  return new Promise((resolve, reject) => {
+    waiting.set(id, ({ found, failure }) => {
+      waiting.delete(id);
+      if (waiting.size === 0) worker.unref();
+      if (failure === undefined) resolve(found);
+      else reject(Object.assign(new Error(failure.message), { code: failure.code }));
+    });
+    worker.ref();
+    worker.postMessage({ id, path } satisfies VersionRequest);
+  });
+}
+
+function beginThread(): NonNullable<typeof thread> {
+  // Runs from source and from the compiled package alike.
+  const script = import.meta.url.endsWith(".ts") ? "./version-thread.ts" : "./version-thread.js";
+  const worker = new Worker(fileURLToPath(new URL(script, import.meta.url)), { resourceLimits: LIMITS });
+  const waiting = new Map<number, Settle>();
+  const fail = (message: string): void => {
+    if (thread?.worker === worker) thread = undefined; // the next one is begun anew
+    for (const [id, settle] of waiting) settle({ id, failure: { message, code: undefined } });
+  };
+  worker.on("message", (answer: VersionAnswer) => waiting.get(answer.id)?.(answer));
+  worker.on("error", (error: Error) => fail(error.message));
+  worker.on("exit", () => fail("the thread that looks at folders ended"));
+  return { worker, waiting };
+}
