@@ -39,6 +39,7 @@ export interface MergeRefusal {
     | "only then"
     | "only now"
     | "other kind"
+    | "expiring"
     | "not readable"
     | "not writable";
   readonly message: string;

@@ -26,6 +26,11 @@ export interface TableLock {
 export interface ProbeWork extends Work {
   /** For each probe. Default: 5 minutes. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * The server has run since the instant of the data and removes what expires: where a collection's documents do, too few of them do not
+   * fail, and an upper limit does not pass. Default: false.
+   */
+  readonly mayHaveExpired?: boolean | undefined;
   /** A probe of an object that does not exist, and one that finds no row, fails instead of being inconclusive. Default: false. */
   readonly absentFails?: boolean | undefined;
 }

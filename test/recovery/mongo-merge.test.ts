@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { test } from "node:test";
 import { Long, ObjectId } from "bson";
+import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
+import { beginComparison } from "../../src/engines/mongodb/merge/compare.ts";
 import { beginMerge } from "../../src/engines/mongodb/merge/merge.ts";
+import type { Probe } from "../../src/ports/probe.ts";
 import { statusOf, until } from "../support/archive.ts";
 import { cases } from "../support/every.ts";
 import { fingerprintOf } from "../support/mongo-fingerprint.ts";
@@ -149,4 +152,44 @@ test("R10 a document that changes while a MongoDB merge stores its undo set is l
     (await users.find().sort({ _id: 1 }).toArray()).map(({ n }) => n),
     [0, 5, 0],
   );
+});
+
+test("R10 R32 R42 a restored copy in which documents expire gives no false answer", async (t) => {
+  const [past, live] = await Promise.all([mongoWorld(t), mongoWorld(t)]);
+  const carts = (world: typeof past) => world.db("shop").collection<{ _id: number; at: Date; n: number }>("carts");
+  await carts(past).createIndex({ at: 1 }, { expireAfterSeconds: 3600 });
+  // Cart 3 was there, and has expired in the copy since; the live one was used again and is still valid.
+  await carts(past).insertMany([1, 2].map((_id) => ({ _id, at: new Date(), n: 0 })));
+  await carts(live).insertMany([1, 3].map((_id) => ({ _id, at: new Date(), n: 0 })));
+  const [copy, now] = [connectionTo(past, "shop"), connectionTo(live, "shop")];
+  const merging = await beginMerge(copy, now, { tables: ["carts"] }, {});
+  assert.match(
+    String(merging.findings.remarks[0]),
+    /^documents of carts expire: those that expired after that instant are not in the restored copy$/,
+  );
+  assert.deepEqual([merging.findings.unmergeable, merging.findings.tables[0]?.extra], [[], 1]);
+  await merging.end();
+  const deleting = await beginMerge(copy, now, { tables: ["carts"], deleteExtra: true }, {});
+  assert.deepEqual([deleting.findings.tables, deleting.findings.unmergeable.map(({ obstacle }) => obstacle)], [[], ["expiring"]]);
+  await deleting.end();
+  const comparison = await beginComparison(copy, now, {}, {});
+  assert.deepEqual(
+    comparison.refusals.map(({ obstacle }) => obstacle),
+    ["expiring"],
+  );
+  await comparison.end();
+
+  const engine = openMongoEngine();
+  const outcomes = async (probe: Probe, mayHaveExpired: boolean) =>
+    (await engine.probe(copy, [probe], new Date(), { mayHaveExpired })).map(({ outcome }) => outcome).at(-1);
+  const three = [{ $count: "n" }, { $project: { ok: { $gte: ["$n", 3] } } }];
+  for (const [probe, atOnce, later] of [
+    [{ table: "carts", rows: { min: 3 } }, "fail", "inconclusive"],
+    [{ table: "carts", rows: { min: 2 } }, "pass", "pass"],
+    [{ table: "carts", rows: { min: 1, max: 2 } }, "pass", "inconclusive"],
+    [{ collection: "carts", aggregate: JSON.stringify(three) }, "fail", "inconclusive"],
+  ] as const)
+    assert.deepEqual([await outcomes(probe, false), await outcomes(probe, true)], [atOnce, later], JSON.stringify(probe));
+  await past.db("shop").command({ collMod: "carts", index: { keyPattern: { at: 1 }, expireAfterSeconds: 2_147_483_647 } });
+  assert.equal(await outcomes({ table: "carts", rows: { min: 3 } }, true), "fail", "a suspended expiry removes nothing");
 });

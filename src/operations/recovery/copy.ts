@@ -84,7 +84,7 @@ export async function bringTo(
   const checks = await job.step("read", async () => {
     const work = { signal: job.signal, progress: watch.progress };
     const read = await readAgain(source, replay, connection, options.tables, work);
-    return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(replay.at), work))];
+    return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(replay.at), { ...work, mayHaveExpired: true }))];
   });
   return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks], reached: copy };
 }

@@ -162,7 +162,7 @@ async function ask(
   watch: Watch,
 ): Promise<{ readonly holds: boolean | undefined; readonly message: string }> {
   if (connection === undefined) return { holds: false, message: "there is no such database" };
-  const work = { signal: job.signal, progress: watch.progress, timeoutMs, absentFails: true };
+  const work = { signal: job.signal, progress: watch.progress, timeoutMs, absentFails: true, mayHaveExpired: true };
   const checks = await source.engine.probe(connection, [check], asOf, work);
   const failed = checks.find(({ outcome }) => outcome === "fail");
   if (failed !== undefined) return { holds: false, message: failed.message };

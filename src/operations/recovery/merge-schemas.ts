@@ -45,7 +45,17 @@ export const mergeFindings = named(
           z.strictObject({
             table: tableName,
             obstacle: about(
-              z.enum(["no key", "columns differ", "keys differ", "only then", "only now", "other kind", "not readable", "not writable"]),
+              z.enum([
+                "no key",
+                "columns differ",
+                "keys differ",
+                "only then",
+                "only now",
+                "other kind",
+                "expiring",
+                "not readable",
+                "not writable",
+              ]),
               "Why not.",
             ),
             message: z.string(),

@@ -18,7 +18,7 @@ export async function prove(source: Source, connection: Connection, options: Pro
   const { expected, asOf } = options;
   const work = { signal: job.signal, progress: watch.progress };
   const actual = await source.engine.fingerprint(connection, expected?.scope ?? { kind: "full" }, work);
-  const probed = await source.engine.probe(connection, source.probes, asOf, work);
+  const probed = await source.engine.probe(connection, source.probes, asOf, { ...work, mayHaveExpired: true });
   const compared = expected === undefined ? [] : source.engine.compare(expected, actual, { replayed: true });
   return [...readings(actual, compared.length + probed.length > 0, source), ...compared, ...probed];
 }

@@ -54,7 +54,8 @@ export async function prepareTables(
         const compared =
           expected === undefined ? [] : restored.map((name) => equal(name, expected.tables[original(name)], actual.tables[name]));
         const probes = probesOf(source.probes, restored, original);
-        const probed = probes.length === 0 ? [] : await source.engine.probe(connection, probes, target.at, work);
+        const probed =
+          probes.length === 0 ? [] : await source.engine.probe(connection, probes, target.at, { ...work, mayHaveExpired: true });
         return [...readings(actual, compared.length + probed.length > 0, source), ...compared, ...probed];
       });
       const reached = { kind: "provider", target } as const;

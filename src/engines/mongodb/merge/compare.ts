@@ -12,6 +12,7 @@ import { type MongoSession, openMongo } from "../connect/connect.ts";
 import { listSource, type SourceCollection } from "../dump/collections.ts";
 import { idKey } from "../oplog/documents.ts";
 import { assertChosen, chooserOf, type Namespace, type SourceScope, scopeOf } from "../scope.ts";
+import { isExpiring } from "../ttl/ttl.ts";
 
 /** A collection on both sides. */
 export interface Pair {
@@ -20,6 +21,8 @@ export interface Pair {
   readonly now: Namespace;
   /** Text is ordered by a collation, which is not followed here. */
   readonly collated: boolean;
+  /** The restored copy removes documents that have expired: what is not there may have been there then. */
+  readonly isExpiring: boolean;
 }
 
 /** A document that differs. */
@@ -88,11 +91,16 @@ export async function pairCollections(
     if (refusal !== undefined) refusals.push(refusal);
     else if (before !== undefined && after !== undefined) {
       const collated = elementNamed(after.options, "collation") !== undefined;
-      pairs.push({ table, past: placeOf(before), now: placeOf(after), collated });
+      const isExpired = await isExpiring(sides.past, placeOf(before));
+      pairs.push({ table, past: placeOf(before), now: placeOf(after), collated, isExpiring: isExpired });
     }
   }
   return { pairs, refusals };
 }
+
+/** Of a pair whose documents expire in the restored copy. */
+export const expiredInWords = (table: string): string =>
+  `documents of ${table} expire: those that expired after that instant are not in the restored copy`;
 
 const placeOf = ({ db, collection }: SourceCollection): Namespace => ({ db, collection });
 
@@ -271,8 +279,12 @@ export async function beginComparison(
   filterOf(selection.where);
   return await withSides(past, now, selection, async (sides) => {
     const { pairs, refusals } = await pairCollections(sides, selection.tables, source);
+    const doubts = pairs.filter((pair) => pair.isExpiring);
     return {
-      refusals,
+      refusals: [
+        ...refusals,
+        ...doubts.map(({ table }): MergeRefusal => ({ table, obstacle: "expiring", message: expiredInWords(table) })),
+      ],
       end: () => endSides(sides),
       async *compared(): AsyncGenerator<ComparedTable, void> {
         for (const pair of pairs) {

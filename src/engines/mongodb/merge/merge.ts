@@ -13,7 +13,17 @@ import { matcherOf } from "../erasure/keys.ts";
 import { type Namespace, type SourceScope, scopeOf, tableName } from "../scope.ts";
 import { applyChanges, type Change } from "./apply.ts";
 import { readChanges } from "./changes.ts";
-import { comparePair, digestOf, documentsById, endSides, filterOf, idInWords, pairCollections, withSides } from "./compare.ts";
+import {
+  comparePair,
+  digestOf,
+  documentsById,
+  endSides,
+  expiredInWords,
+  filterOf,
+  idInWords,
+  pairCollections,
+  withSides,
+} from "./compare.ts";
 
 const SAMPLES = 5;
 const LONGEST_VALUE = 80;
@@ -27,7 +37,17 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
     const changes: Change[] = [];
     const tables: MergeTable[] = [];
     let compared = 0;
+    const expiring = pairs.filter((pair) => pair.isExpiring).map(({ table }) => table);
+    // A document that the copy no longer has may have been there then, and be in use: it is not known to be extra.
+    const unclear = options.deleteExtra === true ? expiring : [];
+    const unmergeable = [
+      ...refusals,
+      ...unclear.map(
+        (table): MergeRefusal => ({ table, obstacle: "expiring", message: `${expiredInWords(table)}, so extra ones are not known` }),
+      ),
+    ];
     for (const pair of pairs) {
+      if (unclear.includes(pair.table)) continue;
       const { rows, differences } = await comparePair(sides, pair, options.where, options.signal);
       compared += rows.past + rows.now;
       const wanted = differences.filter((one) => one.past !== null || options.deleteExtra === true);
@@ -58,8 +78,13 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
       tables.push({ ...countsOf(pair.table, own), extra: differences.length - wanted.length, changedSince: 0, samples });
     }
     const fetch = (place: Namespace, ids: readonly Element[]) => documentsById(sides.past, place, ids);
+    const found = findingsOf(tables, unmergeable, changes);
     return {
-      findings: { ...findingsOf(tables, refusals, changes), compared },
+      findings: {
+        ...found,
+        remarks: [...expiring.filter((table) => !unclear.includes(table)).map(expiredInWords), ...found.remarks],
+        compared,
+      },
       apply: (applying) => applyChanges(sides.now, changes, fetch, applying),
       end: () => endSides(sides),
     };

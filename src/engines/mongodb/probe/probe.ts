@@ -9,6 +9,7 @@ import type { Probe, ProbeWork } from "../../../ports/probe.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { isServerCollection, type Namespace, namespaceOf, type Scope } from "../scope.ts";
+import { isExpiring } from "../ttl/ttl.ts";
 import { type Answer, type Asked, newestOf } from "./newest.ts";
 
 type TableProbe = Extract<Probe, { table: string }>;
@@ -63,7 +64,10 @@ async function askTable(session: MongoSession, scope: Scope, probe: TableProbe, 
   const asked = askedOf(session, namespaceOf(scope, table), work);
   const add = async (name: string, ask: () => Promise<Answer>) => void checks.push(await guarded(name, ask));
   const { rows, newest, indexes } = probe;
-  if (rows) await add(`document count of ${table}`, () => countDocuments(asked, rows));
+  if (rows)
+    await add(`document count of ${table}`, async () =>
+      withoutExpired(session, asked, work, await countDocuments(asked, rows), rows.max !== undefined),
+    );
   if (newest !== undefined) await add(`newest ${newest} of ${table}`, () => newestOf(asked, newest, probe.withinMs, asOf));
   if (indexes) await add(`indexes of ${table}`, () => countIndexes(asked, indexes.min));
   return checks;
@@ -74,7 +78,21 @@ async function askAggregate(session: MongoSession, scope: Scope, probe: Aggregat
   const existence = await guarded(name, () => exists(session, scope, probe.collection));
   if (existence.outcome !== "pass") return [existence];
   const asked = askedOf(session, namespaceOf(scope, probe.collection), work);
-  return [await guarded(name, () => aggregate(asked, probe.aggregate, work))];
+  return [await guarded(name, async () => withoutExpired(session, asked, work, await aggregate(asked, probe.aggregate, work)))];
+}
+
+/** The answer, where documents that had expired by now may have changed it. `unsure`: a pass too may come of their absence. */
+async function withoutExpired(
+  session: MongoSession,
+  { namespace }: Asked,
+  { mayHaveExpired }: ProbeWork,
+  answer: Answer,
+  unsure = false,
+): Promise<Answer> {
+  const isDoubtful = answer.outcome === "fail" || (unsure && answer.outcome === "pass");
+  if (mayHaveExpired !== true || !isDoubtful || !(await isExpiring(session, namespace))) return answer;
+  const message = `${answer.message}; its documents expire, so some that were there at that instant may be gone`;
+  return { ...answer, outcome: "inconclusive", message };
 }
 
 function askedOf(session: MongoSession, namespace: Namespace, { timeoutMs: maxTimeMS = TIMEOUT_MS }: ProbeWork): Asked {

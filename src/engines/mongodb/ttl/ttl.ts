@@ -137,6 +137,23 @@ async function listed({ command }: MongoSession, db: string, document: Document)
   return found;
 }
 
+/** Whether the server removes documents of the collection that have expired. Where it does not say, it counts as yes. */
+export async function isExpiring(session: MongoSession, { db, collection }: Namespace): Promise<boolean> {
+  const [own, indexes] = [
+    await listed(session, db, { listCollections: 1, filter: { name: collection }, cursor: {} }),
+    await listed(session, db, { listIndexes: collection, cursor: { batchSize: 10_000 } }),
+  ];
+  const limits = [...own.map(({ options }) => options?.[FIELD]), ...indexes.map((index) => index[FIELD])];
+  if (!limits.some((limit) => limit !== undefined && limit !== "off" && Number(limit) < NEVER_SECONDS)) return false;
+  try {
+    const { ttlMonitorEnabled } = await session.command("admin", { getParameter: 1, ttlMonitorEnabled: 1 });
+    return ttlMonitorEnabled !== false;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return true;
+  }
+}
+
 /**
  * Sets the expiry that a load suspended to that of the source; from then on the server removes expired documents. Called after the copy
  * has been compared. Returns what the server refused.
