@@ -35,8 +35,9 @@ export async function createRepository(storage: Storage, recipients: readonly st
 }
 
 /**
- * Opens a repository. Nothing is read or written from now on while its description is not there. `memory` receives its id. Throws NO_REPOSITORY, FORMAT_UNKNOWN for a newer format. A damaged or unsigned description
- * is only a flaw, because a restore requires only a signed manifest.
+ * Opens a repository. From now on nothing is read or written while its description is not there. `memory` receives its id. Throws
+ * NO_REPOSITORY, FORMAT_UNKNOWN for a newer format. A damaged or unsigned description is only a flaw, because a restore requires only a
+ * signed manifest.
  */
 export async function openRepository(
   storage: Storage,

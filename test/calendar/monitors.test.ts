@@ -14,7 +14,7 @@ import { STORED } from "../support/plants/stored.ts";
 import { beginStored } from "../support/plants/stored-world.ts";
 import { skipWithoutPostgres } from "../support/postgres.ts";
 
-test("R36 what is wrong in the repository or with its jobs alerts by its cause alone, until its cure", async (t) => {
+test("R28 R36 what is wrong with backups of a MongoDB alerts by its cause alone, until its cure", async (t) => {
   const stored = await beginStored(t);
   await stored.beat();
   const { stdout } = await stored.world.expect(0, "alerts");
@@ -35,7 +35,7 @@ test("R36 backup turned off at Atlas alerts within one beat, and so do drift and
   await tryPlants(at, ATLAS);
 });
 
-test("R36 what is wrong in a log archive alerts by its cause alone, until its cure", async (t) => {
+test("R28 R36 what is wrong in an archive of an oplog alerts by its cause alone, until its cure", async (t) => {
   const stored = await beginStored(t, ARCHIVED);
   await stored.backup();
   for (let n = 0; n < 3; n++) await stored.archive();
