@@ -6,6 +6,7 @@ const CASES: readonly (readonly [argv: readonly string[], said: string])[] = [
   [["restore", "shop", "--to", "14:25", "--where", "id = 42"], "lifeboat restore shop --to 14:25 --where ***"],
   [["forget", "shop", "--table", "users", "--key", "42", "--reason", "R-17"], "lifeboat forget shop --table users --key *** --reason R-17"],
   [["preview", "s", "--aggregate", '[{"$match":{"_id":1}}]'], "lifeboat preview s --aggregate ***"],
+  [["find", "s", "--check", "select name = 'ann' from users"], "lifeboat find s --check ***"],
   [["history", "shop", "--table", "users", "--key=42"], "lifeboat history shop --table users --key=***"],
   [["restore", "shop", "--into", "postgres://ann:pw1@db/shop"], "lifeboat restore shop --into postgres://ann:***@db/shop"],
   [["guard", "shop", "--", "sh", "-c", "PGPASSWORD=x psql"], "lifeboat guard shop -- sh -c 'PGPASSWORD=*** psql'"],

@@ -9,7 +9,7 @@ const ASSIGNED = new RegExp(`((?:--?|\\b)[\\w-]*${SECRET}[\\w-]*=)('[^']*'|"[^"]
 const OPTION = new RegExp(`^--?[\\w-]*${SECRET}$`, "i");
 const LOGIN = /\b(bearer|basic)\s+[^\s"']+/gi;
 /** Options that choose rows: what they hold may be about a person, whom an erasure must not outlive in a journal. */
-const CHOOSES_ROWS = /^--(?:key|where|query|aggregate)$/;
+const CHOOSES_ROWS = /^--(?:key|where|query|aggregate|check)$/;
 /** Shorter values of variables would redact ordinary words. */
 const SHORTEST = 8;
 

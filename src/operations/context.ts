@@ -188,8 +188,8 @@ export interface Approver {
 
 /** Why a change to production may be made: approved by a second person, or without. */
 export interface Permit {
-  /** Id of the approval, and who signed it. */
-  readonly approval?: { readonly id: string; readonly approvers: readonly string[] } | undefined;
+  /** Id of the approval, who signed it, and the digest of the plan. */
+  readonly approval?: { readonly id: string; readonly approvers: readonly string[]; readonly digest: string } | undefined;
   /** Why the glass was broken. */
   readonly glass?: string | undefined;
   /** It is made only when the audit log has it. */

@@ -1,25 +1,37 @@
 // Approvals: a frozen plan, signed by the machine where it was asked for; the signatures of approvers, which are notes of their own; and how
 // it ended. Which keys approve is in the configuration, so nothing that is put into the storage approves anything.
 import * as z from "zod/mini";
-import { isLifeboatError } from "../core/errors.ts";
+import type { ByteFacts } from "../core/byte-facts.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Actor } from "../core/people.ts";
-import { count, digest, format, id, instant, maybe, prose, type Schema, segment, word } from "./fields.ts";
-import { getBytes } from "./json-object.ts";
+import type { OpenKey, SealKey } from "../seal/keys.ts";
+import { seal } from "../seal/seal.ts";
+import { unseal } from "../seal/unseal.ts";
+import { count, digest, facts, format, id, instant, maybe, prose, type Schema, segment, word } from "./fields.ts";
+import { encodeJson, getBytes, parseObject } from "./json-object.ts";
 import { approvalName, approvalNote, approvalsFolder } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import { getSigned, putSigned, type Signed } from "./signed.ts";
 import { noteKeyId, openNote, writeNote } from "./signed-note.ts";
 import type { TrustedKey } from "./trust.ts";
 
-export interface FrozenPlan {
-  readonly format: 1;
-  readonly id: string;
-  readonly operation: string;
-  readonly source: string;
+/** What would be done. */
+export interface FrozenContent {
   /** Of the operation, without secrets. */
   readonly request: Readonly<Record<string, unknown>>;
   /** As the operation's plan has it. */
   readonly plan: Readonly<Record<string, unknown>>;
+}
+
+type Unsealed = { readonly [Field in keyof FrozenContent]?: FrozenContent[Field] | undefined };
+
+export interface FrozenPlan extends Unsealed {
+  readonly format: 1;
+  readonly id: string;
+  readonly operation: string;
+  readonly source: string;
+  /** Of the file beside it that has request and plan, sealed because they may show rows. Absent: they are here. */
+  readonly sealed?: { readonly plain: ByteFacts; readonly stored: ByteFacts } | undefined;
   /** Of the plan. */
   readonly digest: string;
   readonly requestedAt: string;
@@ -36,8 +48,9 @@ const frozenSchema: Schema<FrozenPlan> = z.looseObject({
   id,
   operation: word,
   source: segment,
-  request: z.record(z.string(), z.unknown()),
-  plan: z.record(z.string(), z.unknown()),
+  request: maybe(z.record(z.string(), z.unknown())),
+  plan: maybe(z.record(z.string(), z.unknown())),
+  sealed: maybe(z.looseObject({ plain: facts, stored: facts })),
   digest,
   requestedAt: instant,
   expiresAt: instant,
@@ -73,8 +86,46 @@ const endSchema: Schema<ApprovalEnd> = z.looseObject({
 /** Ids become names of objects. */
 const isPlanId = (text: string): boolean => /^[0-9a-z]{1,40}$/.test(text);
 
-export async function storeFrozen(repository: Repository, frozen: FrozenPlan): Promise<void> {
-  await putSigned(repository, "approval-plan", approvalName(frozen.id, "plan.json"), frozen, { ifAbsent: true });
+/** Stores a frozen plan. With a key, request and plan are sealed to it: who may read the storage must not read rows there. */
+export async function storeFrozen(
+  repository: Repository,
+  frozen: Omit<FrozenPlan, keyof FrozenContent> & FrozenContent,
+  key?: SealKey,
+): Promise<void> {
+  const name = approvalName(frozen.id, "plan.json");
+  if (key === undefined) return void (await putSigned(repository, "approval-plan", name, frozen, { ifAbsent: true }));
+  const { request, plan, ...rest } = frozen;
+  const sealed = seal(once(encodeJson({ request, plan })), key);
+  await repository.storage.put(approvalName(frozen.id, "plan.zst.age"), sealed.bytes, { ifAbsent: true });
+  await putSigned(repository, "approval-plan", name, { ...rest, sealed: sealed.facts() }, { ifAbsent: true });
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+const contentSchema = z.object({ request: z.record(z.string(), z.unknown()), plan: z.record(z.string(), z.unknown()) });
+
+/** What the frozen plan says would be done. `openKey` is asked for one that is sealed. KEY_MISSING, WRONG_KEY, INTEGRITY. */
+export async function contentOf(
+  { storage }: Repository,
+  frozen: FrozenPlan,
+  openKey: () => Promise<OpenKey>,
+  signal?: AbortSignal,
+): Promise<FrozenContent> {
+  const { id: plan, sealed, request = {}, plan: shown = {} } = frozen;
+  if (sealed === undefined) return { request, plan: shown };
+  const key = await openKey().catch((error: unknown) => {
+    if (!isLifeboatError(error, "KEY_MISSING")) throw error;
+    throw new LifeboatError("KEY_MISSING", `the plan ${plan} may show rows, so it is sealed: ${error.message}`, {
+      cause: error,
+      hint: "name the identity with repository.encryption.identityFile, or approve at a service that has it",
+    });
+  });
+  const name = approvalName(plan, "plan.zst.age");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of unseal(storage.get(name, { signal }), key, sealed)) chunks.push(chunk);
+  return parseObject(storage, name, Buffer.concat(chunks), contentSchema);
 }
 
 /** Undefined: there is none of that id. INTEGRITY: it is the plan of another id. The caller looks at its signature. */

@@ -93,5 +93,5 @@ export const auditCheckpoint = `${auditFolder}checkpoint`;
 
 /** A frozen plan that waits for approval, the signatures of approvers, and how it ended. */
 export const approvalsFolder = "approvals/";
-export const approvalName = (id: string, file: "plan.json" | "end.json"): string => `${approvalsFolder}${id}/${file}`;
+export const approvalName = (id: string, file: "plan.json" | "plan.zst.age" | "end.json"): string => `${approvalsFolder}${id}/${file}`;
 export const approvalNote = (id: string, keyId: string): string => `${approvalsFolder}${id}/${keyId}.note`;

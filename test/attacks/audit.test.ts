@@ -29,6 +29,7 @@ import { generateWriter, parseWriter, requireWriter } from "../../src/repository
 import { storeUndoSet } from "../../src/repository/undo-sets.ts";
 import { generateIdentity } from "../../src/seal/keys.ts";
 import { apiOperations, parseRemote } from "../../src/server/api/operations.ts";
+import { collect } from "../support/bytes.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { drivenClock, temporaryDirectory, testTrust } from "../support/repository.ts";
 
@@ -218,6 +219,36 @@ test("R45 an approval that is planted, copied, expired or of a plan that lies ap
 
   await (await pass("one")).permit?.use("job1");
   await refused("one", /was used already/);
+});
+
+test("R45 R61 a frozen plan that may show rows is sealed: an approver with the identity sees it, a reader of the storage does not", async () => {
+  const log = await logOf(1);
+  const key = await generateIdentity();
+  const context = contextOf(log, { openKey: async () => ({ identities: [key.identity] }) });
+  const request = { source: "shop", merge: true, where: "email = 'ann@example.com'" };
+  const bare = { verb: "restore", source: "shop", steps: [], refusals: [], otherRoutes: [], request, facts: {} };
+  const plan = { ...bare, digest: digestOf(bare) };
+  const frozen = {
+    ...({ format: 1, id: "one", operation: "restore", source: "shop", request, plan, digest: plan.digest } as const),
+    ...{ requestedAt: "2026-11-29T12:00:00.000Z", expiresAt: "2026-11-29T13:00:00.000Z", requestedBy: actor, process: "bob@one" },
+    auditSize: 1,
+  };
+  await storeFrozen(log, frozen, { recipients: [key.recipient] });
+  for await (const { name } of log.storage.list("approvals/"))
+    assert.ok(!Buffer.concat(await collect(log.storage.get(name))).includes("ann@example.com"), name);
+  const found = await readFrozen(log, "one");
+  assert.ok(found);
+  const note = signNote(approvalText(log, found), "ada", ada);
+  await log.storage.put(`approvals/one/${noteKeyId("ada", ada.publicKey)}.note`, Buffer.from(note));
+  const gate = { name: "restore", production: async () => ["shop"], plan: async () => plan };
+  const passed = await passGate(gate, context, { source: "shop", approved: "one" });
+  assert.equal(passed.request.where, request.where);
+  assert.deepEqual(passed.permit?.approval, { id: "one", approvers: ["ada"], digest: plan.digest });
+  const openKey = (): Promise<never> => Promise.reject(new LifeboatError("KEY_MISSING", "no identity is configured"));
+  await assert.rejects(approve.plan?.run({ ...context, openKey }, { approval: "one" }) ?? Promise.resolve(), {
+    code: "KEY_MISSING",
+    message: /may show rows, so it is sealed/,
+  });
 });
 
 test("R45 broken glass is told to every channel where none receives its alerts, and for each source", async () => {

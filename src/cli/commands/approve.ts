@@ -70,11 +70,11 @@ async function confirm(
     throw new LifeboatError("APPROVAL_INVALID", `the plan has digest ${digest}, not ${given}: it was not approved`);
   }
   const facts = `asked for by ${requestedBy}; request ${JSON.stringify(request)}; to be carried out before ${expiresAt}`;
+  if (!call.json) call.stderr.write(`${renderPlan(plan)}\n${facts}\n`);
   if (!call.ask.possible)
     throw new LifeboatError("CONFIRMATION_NEEDED", "no one can be asked here", {
-      hint: `look at it with \`lifeboat approvals --json\`, then run \`lifeboat approve ${call.args.approval} --digest ${digest.slice(0, DIGEST_LEAST)}\``,
+      hint: `if this is what you approve, run \`lifeboat approve ${call.args.approval} --digest ${digest.slice(0, DIGEST_LEAST)}\``,
     });
-  call.stderr.write(`${renderPlan(plan)}\n${facts}\n`);
   const typed = await call.ask.text({ message: `Type ${digest.slice(0, DIGEST_LEAST)} to approve exactly this.`, flag: "--digest" });
   if (typed.trim().toLowerCase() !== digest.slice(0, DIGEST_LEAST))
     throw new LifeboatError("CANCELLED", "another text was typed: it was not approved");

@@ -34,7 +34,13 @@ function listed({ entries, more, waiting }: z.infer<typeof audit.result>, paint:
     one.source === null ? one.operation : `${one.operation} ${one.source}`,
     one.actor.from === null ? `${one.actor.name}, ${one.actor.via}` : `${one.actor.name}, ${one.actor.via}, ${one.actor.from}`,
     one.outcome ?? "",
-    [one.job ?? one.approval ?? "", one.reason === null ? "" : `"${one.reason}"`].filter(Boolean).join(" "),
+    [
+      one.job ?? one.approval ?? "",
+      one.approvers.length === 0 ? "" : `approved by ${one.approvers.join(", ")}`,
+      one.reason === null ? "" : `"${one.reason}"`,
+    ]
+      .filter(Boolean)
+      .join(" "),
   ]);
   const titles = ["place", "at", "event", "operation", "by", "outcome", "job"].map((title) => ({ title }));
   const lines = rows.length === 0 ? ["no entry"] : [renderTable(titles, rows, { paint })];

@@ -3,7 +3,7 @@
 import { withoutPassword } from "../../core/address.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Plan } from "../../core/plan.ts";
-import { approvalText, approversOf, endApproval, type FrozenPlan, readEnd, readFrozen } from "../../repository/approvals.ts";
+import { approvalText, approversOf, contentOf, endApproval, type FrozenPlan, readEnd, readFrozen } from "../../repository/approvals.ts";
 import { entriesBackwards } from "../../repository/audit-log.ts";
 import type { Signed } from "../../repository/signed.ts";
 import { thisUser } from "../audit/trail.ts";
@@ -68,8 +68,9 @@ async function passApproved(operation: Omit<Gated, "whyLocal">, context: Context
   const frozen = await genuine(context, id);
   const { value } = frozen;
   const present = Object.fromEntries(Object.entries(given).filter(([, field]) => field !== undefined));
-  const request: Fields = { ...value.request, ...present };
-  if (value.operation !== operation.name || canonical(frozenRequest(request)) !== canonical(value.request))
+  const { request: approved } = await contentOf(context.repository, value, context.openKey, context.signal);
+  const request: Fields = { ...approved, ...present };
+  if (value.operation !== operation.name || canonical(frozenRequest(request)) !== canonical(approved))
     throw invalid(id, `is of another request: ${value.operation} of ${value.source}`, "leave out what the approved request says itself");
   const approvers = await validApprovers(context, frozen);
   const { digest } = await operation.plan(context, request);
@@ -77,7 +78,7 @@ async function passApproved(operation: Omit<Gated, "whyLocal">, context: Context
   return {
     request: { ...request, planDigest: value.digest },
     permit: {
-      approval: { id, approvers },
+      approval: { id, approvers, digest: value.digest },
       mustLog: true,
       use: async (job) => {
         try {

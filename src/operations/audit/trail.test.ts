@@ -41,7 +41,7 @@ test("R45 without a writable audit log, approved changes are refused and other j
       () => ({}),
     );
 
-  const permit = { approval: { id: "plan1", approvers: ["ada"] }, mustLog: true, use: async () => {} };
+  const permit = { approval: { id: "plan1", approvers: ["ada"], digest: "d1" }, mustLog: true, use: async () => {} };
   await assert.rejects(run("restore", permit), { code: "AUDIT_UNWRITABLE", message: /production was not changed.*no space/ });
   assert.equal(await run("backup"), "backup");
   assert.equal(await run("restore", { glass: "no one answers", mustLog: false, use: async () => {} }), "restore");

@@ -146,7 +146,7 @@ const actOf = ({ verb, source, plan, reason }: JobOrder, job: string, { actor, p
     source,
     job,
     actor,
-    plan,
+    plan: plan ?? permit?.approval?.digest,
     approval: permit?.approval?.id,
     approvers: permit?.approval?.approvers,
     reason: permit?.glass ?? reason,

@@ -83,7 +83,7 @@ export const approvalsRequest = operation({
     const id = makeId(at, clock.randomBytes(ID_RANDOM_BYTES));
     const expiresAt = new Date(at.getTime() + (approval?.validForMs ?? 0)).toISOString();
     const { user, host } = thisOwner();
-    await storeFrozen(repository, {
+    const content = {
       format: 1,
       id,
       operation: name,
@@ -96,11 +96,15 @@ export const approvalsRequest = operation({
       requestedBy: actor,
       process: `${user}@${host}`,
       auditSize: (await readCheckpoint(repository).catch(() => undefined))?.size ?? 0,
-    });
+    } as const;
+    await storeFrozen(repository, content, showsRows(planned, frozen) ? context.sealKey : undefined);
     await context.audit?.record({ event: "request", operation: name, source: planned.source, actor, plan: digest, approval: id });
     return { id, operation: name, source: planned.source, digest, expiresAt, plan: planned, next: nextOf(id, name, planned, request) };
   },
 });
+
+/** Whether the values of rows are in the plan, or chosen by the request. */
+const showsRows = ({ merge }: Plan, { where }: Readonly<Record<string, unknown>>): boolean => merge !== undefined || where !== undefined;
 
 /** The plan, which must not be one that would be refused. */
 async function refused(planning: Promise<Plan>): Promise<Plan> {

@@ -1,7 +1,7 @@
 // lifeboat approve: an approver signs exactly one frozen plan. The private key stays with the approver: what arrives here is a signature.
 import * as z from "zod/mini";
 import { LifeboatError } from "../../core/errors.ts";
-import { approvalText, storeApproval } from "../../repository/approvals.ts";
+import { approvalText, contentOf, storeApproval } from "../../repository/approvals.ts";
 import { endOf, genuine, selfApproval } from "../approval/gate.ts";
 import { approvalFields, approvalId, approvalJson, approvalShape } from "../approval/schemas.ts";
 import { thisUser } from "../audit/trail.ts";
@@ -17,10 +17,11 @@ const invalid = (id: string, why: string): LifeboatError =>
 async function openPlan(context: OperationContext, id: string) {
   const frozen = await genuine(context, id);
   const { value } = frozen;
-  const shown = plan.safeParse(value.plan);
+  const content = await contentOf(context.repository, value, context.openKey, context.signal);
+  const shown = plan.safeParse(content.plan);
   if (!shown.success || shown.data.digest !== value.digest || digestOf(shown.data) !== value.digest)
     throw invalid(id, "has a digest that is not the one of the plan it shows");
-  return { frozen, shown: shown.data, text: approvalText(context.repository, frozen) };
+  return { frozen, request: content.request, shown: shown.data, text: approvalText(context.repository, frozen) };
 }
 
 export const approve = operation({
@@ -41,8 +42,8 @@ export const approve = operation({
       toSign: about(z.string(), "The text that the approver signs."),
     }),
     async run(context, { approval: id }) {
-      const { frozen, shown, text } = await openPlan(context, id);
-      return { ...(await approvalJson(context, frozen)), request: { ...frozen.value.request }, plan: shown, toSign: text };
+      const { frozen, request, shown, text } = await openPlan(context, id);
+      return { ...(await approvalJson(context, frozen)), request: { ...request }, plan: shown, toSign: text };
     },
   },
 
