@@ -31,6 +31,7 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
   t.after(() => lifeboat.close());
 
   const beganMs = performance.now();
+  const seconds = (): number => Math.round((performance.now() - beganMs) / 1000);
   const put = (await Promise.all([lifeboat.run("tick", {}), lifeboat.run("tick", {})])).flatMap(({ queued }) => queued);
   const backups = put.filter((key) => key.startsWith("backup:"));
   assert.equal(backups.length, SOURCES, "two schedulers put each slot once");
@@ -62,6 +63,7 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
     const { verdict } = await lifeboat.run("verify", { point: at.id });
     assert.equal(verdict, "pass", `${at.id} of ${at.source}`);
   };
+  let looks = 0;
   for (;;) {
     const { items } = await lifeboat.run("workers", {});
     if (items.length === 0) break;
@@ -69,6 +71,8 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
       items.filter(({ state }) => state === "parked"),
       [],
     );
+    // A long run that is stopped by hand has come so far.
+    if (SOURCES > 40 && looks++ % 10 === 0) console.error(`${seconds()} s: ${items.length} of ${put.length} left, ${kills} kills`);
     // The last items end in peace.
     isEnding ||= items.length <= WORKERS;
     await checkListed();
@@ -86,7 +90,7 @@ test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, non
   await lifeboat.run("jobs recover", {});
   const { jobs } = await lifeboat.run("jobs", { limit: 100_000 });
   const interrupted = jobs.filter(({ state }) => state === "failed").length;
-  t.diagnostic(`${kills} kills, ${interrupted} jobs interrupted and taken over, ${Math.round((performance.now() - beganMs) / 1000)} s`);
+  t.diagnostic(`${kills} kills, ${interrupted} jobs interrupted and taken over, ${seconds()} s`);
   assert.deepEqual(
     [...new Set(jobs.map(({ state }) => state))].filter((state) => state !== "done" && state !== "failed"),
     [],
