@@ -207,10 +207,13 @@ test("R57 a tablespace that the WAL creates at a path of the origin is never tou
     readdirSync(place).filter((name) => name.startsWith("elsewhere")),
     [],
   );
-  // Without a cell it would be: on the very machine of the origin, the copy writes into the origin's files.
+  // Without a cell, on the very machine of the origin, the server would find the directory.
   const open = await orderFor(t, join(place, "open"), { expectedEnd: end, temporary: true });
-  await (await recover(open, { configured: postgresBin(), isolation: "none" })).remove();
-  assert.notEqual(production(), before);
+  await assert.rejects(
+    recover(open, { configured: postgresBin(), isolation: "none" }),
+    (error) => isLifeboatError(error, "TOOL_FAILED") && /makes a tablespace/.test(error.message) && /before that/.test(error.hint),
+  );
+  assert.equal(production(), before);
 });
 
 test("R56 a clean-up removes exactly what the note of its own job names, and nothing that a journal names", async (t) => {

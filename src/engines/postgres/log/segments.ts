@@ -1,7 +1,7 @@
 // Reads log segments: what a segment holds, whether it follows another one, and where in it an instant or a position lies.
 import type { CommitMark, LogChange, Micros, SegmentFacts } from "../../../core/log.ts";
 import { compareLsn, formatLsn } from "../../../core/lsn.ts";
-import { ERASES, NEITHER } from "./drop-database.ts";
+import { CLOSES, ERASES, PLACES } from "./drop-database.ts";
 import { readHistory } from "./history.ts";
 import { formatMicros, parseMicros } from "./micros.ts";
 import { logFileKind, segmentNames } from "./names.ts";
@@ -71,7 +71,7 @@ export function firstCommitAfter(
   let found: CommitMark | undefined;
   segment.walk((begin, previousEnd, micros, effect) => {
     if (begin < earliest) return false;
-    if (effect !== NEITHER) closing ??= [begin, previousEnd];
+    if (effect === CLOSES || effect === ERASES) closing ??= [begin, previousEnd];
     if (effect === ERASES) erasing ??= closing;
     if (micros <= instant) {
       closing = undefined;
@@ -98,6 +98,18 @@ export function recordAt(
     if (begin < wanted) return false;
     found = { lsn: segment.lsn(begin), previousEnd: segment.lsn(previousEnd) };
     return true;
+  });
+  return found;
+}
+
+/** Whether a tablespace is created by a record that begins at or after `from`, and before `to` where that is given. Damage ends the search. */
+export function createsTablespace(name: string, bytes: Uint8Array, from: string, to?: string): boolean {
+  const segment = openSegment(`${name}.partial`, bytes, undefined);
+  const [earliest, end] = [segment.offset(from), to === undefined ? Number.POSITIVE_INFINITY : segment.offset(to)];
+  let found = false;
+  segment.walk((begin, _previousEnd, _micros, effect) => {
+    found = effect === PLACES && begin >= earliest && begin < end;
+    return found || begin >= end;
   });
   return found;
 }

@@ -3,7 +3,7 @@
 //
 // A segment holds up to a quarter of a million records: the loop works on numbers and allocates nothing per record.
 import { CRC_BEGIN, finishCrc, updateCrc } from "./crc32c.ts";
-import { effectOnDatabases } from "./drop-database.ts";
+import { type Effect, effectOnDatabases } from "./drop-database.ts";
 import {
   CONTINUES,
   continuedBytes,
@@ -49,7 +49,7 @@ export interface WalkStart {
  * at once to a whole database (drop-database.ts). `xid`: of its transaction, 0 without one. `commits`: it ends a transaction whose changes
  * stay. True stops the walk.
  */
-export type Visit = (at: number, previousEnd: number, micros: number, effect: 0 | 1 | 2, xid: number, commits: boolean) => boolean;
+export type Visit = (at: number, previousEnd: number, micros: number, effect: Effect, xid: number, commits: boolean) => boolean;
 
 export interface WalkEnd {
   /** `full`: up to the segment's end. `stopped`: by the visitor. `fault`: nothing readable follows. */

@@ -15,7 +15,7 @@ import { findTools } from "../tools/find.ts";
 import { disableSubscriptions, quietConfiguration } from "./hand-over.ts";
 import { nextSteps } from "./next.ts";
 import { beginPlace, finishPlace, planPlace, type RecoveryPlace, undoPlace } from "./place.ts";
-import { startReplay } from "./replaying.ts";
+import { foreignTablespace, startReplay } from "./replaying.ts";
 import { unpack } from "./unpack.ts";
 
 export interface RecoveryTools {
@@ -78,6 +78,7 @@ async function replay(
       signalFile: "recovery.signal",
       expected: segmentNames(timeline, base.startLsn, expectedEnd, base.segmentBytes),
       fetch: order.fetchLog,
+      before: expectedEnd,
       settings: recoverySettings(order),
     });
     await endFeeding();
@@ -94,23 +95,12 @@ async function replay(
 const SHORT =
   /recovery ended before configured recovery target|recovery stop point is before consistent|WAL ends before (end of online backup|consistent recovery point)/;
 
-/** The path of a tablespace that came to be after the base backup is the origin's, and not to be used by a copy. */
 const FOREIGN_TABLESPACE = /directory "([^"]+)" does not exist[\s\S]*WAL redo at \S+ for Tablespace\/CREATE/;
 
 function failure(error: unknown, order: RecoveryOrder): unknown {
   if (order.signal?.aborted || !(error instanceof LifeboatError) || error.code !== "SCRATCH_FAILED") return error;
   const location = FOREIGN_TABLESPACE.exec(error.message)?.[1];
-  if (location !== undefined) {
-    return new LifeboatError(
-      "TOOL_FAILED",
-      `the log makes a tablespace at ${location} after the base backup, and a copy has no such place`,
-      {
-        cause: error,
-        hint: "restore to an instant before that, or run `lifeboat backup --kind base` and restore from there on",
-        details: { location },
-      },
-    );
-  }
+  if (location !== undefined) return foreignTablespace(location, error);
   const code = SHORT.test(error.message) ? "RECOVERY_SHORT" : "TOOL_FAILED";
   return new LifeboatError(code, `the log could not be replayed to ${order.expectedEnd}: ${error.message}`, { cause: error });
 }

@@ -1,12 +1,14 @@
 // A server that replays the log over unpacked data: started, fed with log files, and watched for progress.
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { RecoveryOrder } from "../../../ports/physical.ts";
 import { beginCluster, type Cluster } from "../cluster/cluster.ts";
 import type { Isolation } from "../cluster/isolation.ts";
 import { layoutOf } from "../cluster/layout.ts";
 import type { Settings } from "../cluster/settings.ts";
+import { createsTablespace, logFileKind } from "../log/segments.ts";
 import { openFeeder } from "./feeder.ts";
 import { proofOf, type RecoveryPlace } from "./place.ts";
 import { ownFile } from "./unpack.ts";
@@ -17,6 +19,8 @@ export interface ReplayMode {
   /** Log files worth fetching ahead. */
   readonly expected: readonly string[];
   readonly fetch: RecoveryOrder["fetchLog"];
+  /** Records from this position on are not replayed. Absent: all that is fetched is. */
+  readonly before?: string | undefined;
   readonly settings: Settings;
 }
 
@@ -56,7 +60,8 @@ export async function startReplay(
     owner: place.owner,
     expected: mode.expected,
     segmentBytes: base.segmentBytes,
-    fetch: mode.fetch,
+    // A cell has no such directory, and the server stops by itself.
+    fetch: isolation === "none" ? withoutTablespaces(mode, base.startLsn) : mode.fetch,
     signal,
     onActivity: (name) => {
       lastMs = performance.now();
@@ -99,6 +104,28 @@ export async function startReplay(
   } finally {
     clearInterval(watching);
   }
+}
+
+/** On the machine of the origin, the server would empty the origin's own directory: it never gets the record. */
+function withoutTablespaces({ fetch, before }: ReplayMode, from: string): ReplayMode["fetch"] {
+  return async (name, signal) => {
+    const file = await fetch(name, signal);
+    if (file === undefined || logFileKind(name) !== "segment") return file;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of file) pieces.push(piece);
+    if (createsTablespace(name, Buffer.concat(pieces), from, before)) throw foreignTablespace();
+    return Readable.from(pieces);
+  };
+}
+
+/** The path of a tablespace that came to be after the base backup is the origin's, and not to be used by a copy. */
+export function foreignTablespace(location?: string, cause?: unknown): LifeboatError {
+  const where = location === undefined ? "" : ` at ${location}`;
+  return new LifeboatError("TOOL_FAILED", `the log makes a tablespace${where} after the base backup, and a copy has no such place`, {
+    cause,
+    hint: "restore to an instant before that, or run `lifeboat backup --kind base` and restore from there on",
+    details: location === undefined ? {} : { location },
+  });
 }
 
 // Settings of a server that replays a log for us. They are given on its command line: nothing of them stays in the data.
