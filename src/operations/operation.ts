@@ -1,6 +1,7 @@
 // What an operation is. Command line, API, worker and library are thin adapters over these: no default, decision or shape of a result
 // is defined elsewhere.
 import type * as z from "zod/mini";
+import en from "zod/v4/locales/en.js";
 import { ERROR_CODES, type ErrorCode, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import type { NextAction } from "../core/hints.ts";
 import type { Access } from "../core/people.ts";
@@ -63,9 +64,12 @@ export interface Planning<Request, Plan> {
 export const operation = <Request, Result, Plan = never>(definition: Operation<Request, Result, Plan>): Operation<Request, Result, Plan> =>
   definition;
 
+/** Without it, each message of zod/mini is "Invalid input". */
+const IN_WORDS = { error: en().localeError };
+
 /** The request, checked. USAGE names the field. */
 export function parseRequest<Request>({ name, request }: Pick<Operation<Request, unknown>, "name" | "request">, given: unknown): Request {
-  const parsed = request.safeParse(given);
+  const parsed = request.safeParse(given, IN_WORDS);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const field = issue?.path.join(".") || "the request";

@@ -130,6 +130,7 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
     assert.deepEqual([response.status, body.status, body.code], [status, status, code], `${what}: ${body.detail}`);
     assert.equal(response.headers.get("content-type"), "application/problem+json", what);
   }
+  assert.match((await jsonOf(await ask("/api/list?other=1"))).detail, /^the request of list is not valid: Unrecognized key: "other"$/);
   assert.equal((await ask("/api/restore")).headers.get("allow"), "POST");
   const preflight = await ask("/api/list", { method: "OPTIONS", headers: { origin: "https://evil.example" } });
   assert.equal(preflight.headers.get("access-control-allow-origin"), null);

@@ -144,7 +144,7 @@ export class Jobs {
         if (isBug(error)) log.error("an unexpected error", { ...fields, stack: error instanceof Error ? error.stack : String(error) });
         const found = problemOf(error, { source: job.source ?? undefined, command: operation.name });
         how = { state: "failed", endedAt: clock.now().toISOString(), exit: asLifeboatError(error).exit, result: null, error: found };
-        log.warn("a job of a caller failed", { ...fields, code: found.code });
+        log.warn(`a job of a caller failed: ${found.detail}`, { ...fields, code: found.code });
       }
       try {
         store.end(job.id, how);
