@@ -1,11 +1,12 @@
 // kill -9 at every statement of the last step of `restore --replace`: the connection stops at the Nth statement, before or after
 // the server has done what it says, the program hangs there, and is killed.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, openApplication, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
 import { type Gate, type Silence, statementGate } from "../support/statement-gate.ts";
 
@@ -145,4 +146,57 @@ test("R23 R56 a replacement succeeds with sessions coming and going, and never c
     closed.filter((message) => /not currently accepting connections/.test(String(message))),
     [],
   );
+});
+
+test("R10 R56 kill -9 while pg_restore fills replaced tables: the next start puts the old ones back whole", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  const lock = 4_711;
+  await query(
+    shop,
+    `create function gate(int) returns boolean language plpgsql immutable as $$ begin perform pg_advisory_xact_lock_shared(${lock}); return true; end $$;
+     create table users (id serial primary key, name text); create table orders (id int primary key check (gate(id)), user_id int not null references users);
+     insert into users (name) select 'u' || g from generate_series(1, 99) g; insert into orders select g, g from generate_series(1, 99) g;
+     create index orders_of on orders (user_id); create view open as select name from users`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  await query(
+    shop,
+    "drop view open; delete from orders where id > 50; update users set name = 'now'; create table late (id int primary key)",
+  );
+  const state = async () =>
+    query(
+      shop,
+      `select (select json_agg(u order by id) from users u) as users, (select json_agg(o order by id) from orders o) as orders,
+         (select json_agg(indexdef order by indexdef) from pg_indexes where schemaname = 'public') as indexes,
+         (select json_agg(conname || pg_get_constraintdef(oid) order by conname) from pg_constraint where connamespace = 'public'::regnamespace) as keys,
+         (select json_agg(nspname) from pg_namespace where nspname like 'lifeboat%') as aside, (select json_agg(rolname) from pg_roles where rolname like 'lifeboat%') as roles,
+         (select last_value from users_id_seq) as id`,
+    );
+  const before = await state();
+  const replace = ["restore", "shop", "--tables", "users,orders", "--into", partsOf(shop).database, "--replace", "--yes", "shop"];
+  const holder = await openApplication(shop);
+  await holder.query(`select pg_advisory_lock(${lock})`);
+  const running = world.start(...replace);
+  let over = false;
+  void running.ended.then(() => {
+    over = true;
+  });
+  const waiting = `select 1 from pg_stat_activity where datname = current_database() and usename like 'lifeboat\\_%' and wait_event = 'advisory'`;
+  while (!over && (await query(shop, waiting)).length === 0) await sleep(20);
+  const aside = `select relname::text as name from pg_class c join pg_namespace n on n.oid = relnamespace where nspname like 'lifeboat%' and relkind = 'r' order by 1`;
+  assert.deepEqual(await query(shop, aside), [{ name: "orders" }, { name: "users" }], "the old tables");
+  const exit = once(running.child, "exit");
+  running.kill("SIGKILL");
+  await exit;
+  // Its pg_restore still waits for the server, with the rights of the load's role.
+  const { stdout } = await world.expect(0, "jobs", "recover");
+  assert.match(stdout, /restore of shop/);
+  assert.deepEqual(await state(), before);
+  await holder.close();
+  assert.equal((await running.ended).signal, "SIGKILL", "pg_restore has ended too");
+  assert.deepEqual(await state(), before);
+  await world.expect(0, ...replace);
+  assert.deepEqual(await query(shop, "select count(*)::int as n from orders"), [{ n: 99 }]);
+  await world.assertNothingLeft();
 });
