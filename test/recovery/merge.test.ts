@@ -135,7 +135,10 @@ test("R10 what a merge plan says of triggers, row-level security, generated colu
     "set session_replication_role = replica; delete from goods where id in (2, 3); update goods set gross = 40 where id = 4; truncate fired";
   await Promise.all([past, live].map((one) => query(one, shape)));
   await query(live, `${damage}; select setval('goods_n', 5)`);
-  await query(live, `create role ${role} login password 'c'; grant all on goods, fired to ${role}; grant all on schema public to ${role}; grant all on all sequences in schema public to ${role}`);
+  await query(
+    live,
+    `create role ${role} login password 'c'; grant all on goods, fired to ${role}; grant all on schema public to ${role}; grant all on all sequences in schema public to ${role}`,
+  );
   t.after(() => query(live, `reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`));
   const clerk = connectionFromParts({ ...partsOf(live), user: role, password: "c" });
   const triggers = () => query(live, "select tgname, tgenabled from pg_trigger where tgrelid = 'goods'::regclass order by tgname");
