@@ -10,6 +10,7 @@ import { passGate } from "../../src/operations/approval/gate.ts";
 import { openTrail } from "../../src/operations/audit/trail.ts";
 import { verifyAudit } from "../../src/operations/audit/verify.ts";
 import { witnessAudit } from "../../src/operations/audit/witness.ts";
+import type { Watch } from "../../src/operations/context.ts";
 import type { OperationContext } from "../../src/operations/operation.ts";
 import { digestOf } from "../../src/operations/plan-digest.ts";
 import { approve } from "../../src/operations/verbs/approve.ts";
@@ -240,8 +241,19 @@ test("R45 R61 a frozen plan that may show rows is sealed: an approver with the i
   assert.ok(found);
   const note = signNote(approvalText(log, found), "ada", ada);
   await log.storage.put(`approvals/one/${noteKeyId("ada", ada.publicKey)}.note`, Buffer.from(note));
-  const gate = { name: "restore", production: async () => ["shop"], plan: async () => plan };
-  const passed = await passGate(gate, context, { source: "shop", approved: "one" });
+  let given: string | undefined = "job1";
+  const jobId = (): string | undefined => {
+    const next = given;
+    given = undefined;
+    return next;
+  };
+  const planned = async (own: Watch) => {
+    own.jobId?.();
+    return plan;
+  };
+  const gate = { name: "restore", production: async () => ["shop"], plan: planned };
+  const passed = await passGate(gate, { ...context, jobId }, { source: "shop", approved: "one" });
+  assert.equal(given, "job1", "a job that looks at the plan again does not take the id of the one that carries it out");
   assert.equal(passed.request.where, request.where);
   assert.deepEqual(passed.permit?.approval, { id: "one", approvers: ["ada"], digest: plan.digest });
   const openKey = (): Promise<never> => Promise.reject(new LifeboatError("KEY_MISSING", "no identity is configured"));

@@ -109,6 +109,7 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
   assert.equal((await ask("/api/list?pageSize=10", { headers: { "if-none-match": etag } })).status, 304);
   assert.equal((await ask("/api/list?pageSize=10", { headers: { "if-none-match": '"another"' } })).status, 200);
 
+  const approving = { method: "POST", token: await service.token(["approver"]), body: { approval: "zzz" } };
   const cases: readonly (readonly [string, Promise<Response>, number, string])[] = [
     ["an unknown source", ask("/api/status?source=nope"), 404, "SOURCE_UNKNOWN"],
     ["a parameter in place of a number", ask("/api/list?limit=x"), 422, "USAGE"],
@@ -122,6 +123,7 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
     ["an operation of the machine", post("/api/token-create", { name: "x", roles: ["approver"] }), 404, "USAGE"],
     ["a body that is too large", post("/api/hold", { point: "x".repeat(300_000) }), 413, "USAGE"],
     ["a body in another form", ask("/api/hold", { method: "POST", body: {}, headers: { "content-type": "text/plain" } }), 415, "USAGE"],
+    ["an approval that is not there", service.ask("/api/approve/plan", approving), 403, "APPROVAL_INVALID"],
     ["an unknown restore point", ask("/api/show?point=zzz"), 404, "POINT_UNKNOWN"],
   ];
   for (const [what, asked, status, code] of cases) {

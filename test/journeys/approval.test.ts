@@ -164,6 +164,8 @@ test("R64 an agent finds the restore point that still holds order 4711, and cann
     if (Number(answer.rows[0][0]) === 1) holding.push(id);
   }
   assert.deepEqual(holding, [result.points[0].id], "the older one");
+  const refused = await reader.client.callTool({ name: "restore", arguments: { source: "shop" } });
+  assert.match(JSON.stringify(refused), /restore changes something: it is a tool of `lifeboat mcp --allow-changes` alone/);
   await reader.client.close();
 
   const maker = await agent(t, world, "--allow-changes");

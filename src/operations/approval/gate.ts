@@ -44,7 +44,7 @@ export async function passGate(operation: Omit<Gated, "whyLocal">, context: Cont
     "APPROVAL_NEEDED",
     `${operation.name} would change production of ${source}, which takes the approval of a second person`,
     {
-      hint: "repeat the command with --request-approval, and have a second person approve the plan that it prints",
+      hint: "repeat the command with --request-approval (in the API: approvals-request), and have a second person approve the plan",
       details: { source },
     },
   );
@@ -73,7 +73,8 @@ async function passApproved(operation: Omit<Gated, "whyLocal">, context: Context
   if (value.operation !== operation.name || canonical(frozenRequest(request)) !== canonical(approved))
     throw invalid(id, `is of another request: ${value.operation} of ${value.source}`, "leave out what the approved request says itself");
   const approvers = await validApprovers(context, frozen);
-  const { digest } = await operation.plan(context, request);
+  // A given id is that of the job which carries it out, not of one that looks.
+  const { digest } = await operation.plan({ ...context, jobId: undefined }, request);
   if (digest !== value.digest) throw invalid(id, "is of another plan, because what it depends on has changed");
   return {
     request: { ...request, planDigest: value.digest },
@@ -151,7 +152,9 @@ async function breakTheGlass(
   const actor = context.actor ?? thisUser();
   if (reason.length < 8) throw new LifeboatError("USAGE", "--break-glass takes the reason, in a few words");
   if (actor.kind === "token" || actor.via === "mcp")
-    throw new LifeboatError("APPROVAL_NEEDED", "only a person can change production without approval, not a token or an agent");
+    throw new LifeboatError("APPROVAL_NEEDED", "only a person can change production without approval, not a token or an agent", {
+      hint: "freeze the plan with approvals-request, and have a second person approve it",
+    });
   const { name } = operation;
   const message = `${actor.name} runs ${name} without approval: "${reason}"`;
   context.progress.note(`without approval: ${message}`);

@@ -28,6 +28,8 @@ export async function serveMcp(context: OperationContext, { changes }: McpOption
     const { name, arguments: given = {} } = params;
     const tool = tools.get(name);
     const failed = (text: string) => ({ isError: true, content: [{ type: "text" as const, text }] });
+    if (tool === undefined && (await toolsFor({ changes: true })).some((one) => one.name === name))
+      return failed(`${name} changes something: it is a tool of \`lifeboat mcp --allow-changes\` alone`);
     if (tool === undefined) return failed(`there is no tool ${JSON.stringify(name)}`);
     try {
       const actor = { ...thisUser(), via: "mcp" } as const;
