@@ -65,6 +65,8 @@ export interface DumpInProgress {
 export interface LoadOptions extends Work {
   /** Chosen tables (with dependent objects), as the user wrote them. Default: all. */
   readonly tables?: readonly string[] | undefined;
+  /** The archive holds chosen tables alone: foreign keys to others are left out where those are not in the database. */
+  readonly chosen?: boolean | undefined;
   /** Log will be replayed onto the loaded data, and may contain chosen tables that were created after the backup. */
   readonly logFollows?: boolean | undefined;
   readonly dataOnly?: boolean | undefined;
@@ -182,8 +184,12 @@ export interface Engine {
   /** Connects, finds the tools, and refuses early what cannot work. Throws SOURCE_*, TOOL_*. */
   inspect(connection: Connection, work?: Work): Promise<DatabaseFacts>;
 
-  /** Compares the privileges of the connection's role with its duties. Absent: not supported. */
-  rights?(connection: Connection, duties: readonly Duty[], work?: Work): Promise<Rights>;
+  /** Compares the privileges of the connection's role with its duties. `tables`: those that it backs up. Default: all. Absent: not supported. */
+  rights?(
+    connection: Connection,
+    duties: readonly Duty[],
+    work?: Work & { readonly tables?: readonly string[] | undefined },
+  ): Promise<Rights>;
 
   beginDump(connection: Connection, options: DumpOptions): Promise<DumpInProgress>;
 

@@ -5,7 +5,7 @@ import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { tablespaceDirectory } from "../support/base-world.ts";
 import { freshDatabase, openApplication, query, sharedCluster, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
-import { beginWorld } from "../support/program.ts";
+import { beginWorld, editConfig } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -94,4 +94,56 @@ test("R60 settings that cannot be restored are named and make the verdict inconc
   assert.equal(verdict, "inconclusive");
   assert.match(JSON.stringify(reasons), /database setting default_transaction_read_only.*database setting log_min_duration_statement/);
   assert.match(remarks.join("\n"), /log_min_duration_statement was not restored: it is not for a copy/);
+});
+
+test("R52 check reads the rights of exactly the tables that a backup reads", { skip }, async (t) => {
+  const cluster = await sharedCluster();
+  await roleIn(cluster, "picky");
+  const shop = await freshDatabase("chosen");
+  await query(
+    shop,
+    `create table public.mine (i int); create table public.other (i int); grant select on public.mine to picky;
+     create extension hstore; create table public.settings (k text); alter extension hstore add table public.settings`,
+  );
+  const world = await beginWorld(t, { sources: { chosen: loginAs(cluster, "picky", "chosen") }, source: "tables: [public.mine]" });
+  const rights = async (): Promise<{ outcome: string; code?: string; message: string }[]> =>
+    (await world.run("check", "chosen", "--json"))
+      .json()
+      .findings.filter(({ name }: { name: string }) => name === "rights of chosen")
+      .map(({ outcome, code, message }: { outcome: string; code?: string; message: string }) => ({ outcome, code, message }));
+  assert.deepEqual(
+    (await rights()).map(({ outcome }) => outcome),
+    ["pass"],
+  );
+  await world.expect(0, "backup", "chosen");
+  await query(shop, "alter table public.mine rename to gone");
+  const [missing] = await rights();
+  assert.deepEqual([missing?.outcome, missing?.code], ["fail", "CONFIG_INVALID"]);
+  assert.match(missing?.message ?? "", /sources\.chosen\.tables: no table of .* matches public\.mine/);
+  await world.expect(2, "backup", "chosen");
+  // The extension's own mark makes pg_dump read a table of its own.
+  await query(
+    shop,
+    "grant select on public.other to picky; update pg_extension set extconfig = array['public.settings'::regclass::oid], extcondition = array[''] where extname = 'hstore'",
+  );
+  editConfig(world, (text) => text.replace(/ *tables: \[public\.mine\]\n?/, ""));
+  assert.match((await rights())[0]?.message ?? "", /may not read public\.settings$/);
+});
+
+test("R30 a drill of chosen tables leaves out foreign keys to tables that were not chosen, and says so", { skip }, async (t) => {
+  const shop = await freshDatabase("keys");
+  await query(
+    shop,
+    `create table public.parent (i int primary key); create table public."a child" (i int references public.parent, up int unique references public."a child" (up));
+     insert into public.parent values (1); insert into public."a child" values (1, 1)`,
+  );
+  const world = await beginWorld(t, { sources: { keys: shop }, source: `tables: ['public."a child"']` });
+  await world.expect(0, "backup", "keys");
+  const { verdict, reasons, remarks } = (await world.expect(0, "drill", "keys", "--json")).json().drills[0];
+  assert.equal(verdict, "pass", JSON.stringify(reasons));
+  assert.match(remarks.join("\n"), /a child_i_fkey was not restored: public\.parent is not here and the backup does not hold it/);
+  assert.doesNotMatch(remarks.join("\n"), /up_fkey/);
+  // Beside its parent the key is made; in an empty database the user is told that it is missing.
+  const apart = (await world.expect(3, "restore", "keys", "--into", "keys_apart", "--json")).json();
+  assert.match(JSON.stringify(apart.checks), /public\.parent is not here/);
 });

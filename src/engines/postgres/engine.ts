@@ -88,10 +88,10 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       return (await examine(directConnection(connection), work)).facts;
     },
 
-    async rights(given, duties, work = {}) {
+    async rights(given, duties, { tables, ...work } = {}) {
       const client = await openClient(directConnection(given), { signal: work.signal });
       try {
-        return await rightsOf(client, duties);
+        return await rightsOf(client, duties, tables);
       } finally {
         await client.close();
       }

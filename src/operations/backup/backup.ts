@@ -60,7 +60,7 @@ async function storeDump(
   const dump = await job.step("snapshot", () =>
     source.engine
       .beginDump(connection, { kind: request.kind, tables, rolePasswords, signal: job.signal, progress: watch.progress })
-      .catch((error: unknown) => Promise.reject(request.tables === undefined ? configured(error, source) : error)),
+      .catch((error: unknown) => Promise.reject(request.tables === undefined ? ofConfiguredTables(error, source) : error)),
   );
   try {
     const draft = await beginDraft(context, source, request, { ...making, at: dump.snapshotAt });
@@ -80,7 +80,7 @@ async function storeDump(
 }
 
 /** The configuration names these tables: a table that is missing is a failure of the backup, not of the command. */
-function configured(error: unknown, source: Source): unknown {
+export function ofConfiguredTables(error: unknown, source: Source): unknown {
   if (!isLifeboatError(error, "TABLE_UNKNOWN")) return error;
   return new LifeboatError("CONFIG_INVALID", `sources.${source.name}.tables: ${error.message}`, { cause: error });
 }

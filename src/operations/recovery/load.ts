@@ -111,6 +111,7 @@ export async function bringBack(
     const { tables, logFollows, dataOnly, definitionsOf, replace, removes, replaced, erased, asSuperuser } = options;
     const loading = {
       tables,
+      chosen: expected.scope.kind === "tables",
       logFollows,
       dataOnly,
       definitionsOf,

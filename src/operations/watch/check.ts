@@ -10,6 +10,7 @@ import type { Duty, Rights } from "../../ports/rights.ts";
 import type { Storage } from "../../ports/storage.ts";
 import { freeBytesIn } from "../../repository/spool.ts";
 import { keyFits } from "../../seal/keys.ts";
+import { ofConfiguredTables } from "../backup/backup.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { clockReason } from "./clocks.ts";
 import { providerStatus } from "./provider-status.ts";
@@ -181,7 +182,9 @@ async function checkRights(source: Source, watch: Watch): Promise<Finding[]> {
   let missing: Rights["missing"] = [];
   let without: Rights["without"];
   const said = await finding(name, async () => {
-    const rights = await engine.rights?.(await provider.connection(watch), duties, watch);
+    const rights = await engine
+      .rights?.(await provider.connection(watch), duties, { ...watch, tables: source.tables })
+      .catch((error: unknown) => Promise.reject(ofConfiguredTables(error, source)));
     missing = rights?.missing ?? [];
     without = rights?.without;
     const remark = rights?.excess.map((text) => `; ${text}: docs/postgres-role.md names the least role`).join("") ?? "";

@@ -57,13 +57,13 @@ export async function listTables(session: Session, path: readonly string[]): Pro
 export function refuseUnreadable(tables: readonly SourceTable[], label: string, withData: boolean): void {
   const unreadable = tables.filter((table) => table.readable === false);
   if (unreadable.length > 0) {
-    throw new LifeboatError("SOURCE_PERMISSION", `the user of ${label} may not read ${some(unreadable)}`, {
+    throw new LifeboatError("SOURCE_PERMISSION", `the user of ${label} may not read ${namesOf(unreadable)}`, {
       details: { objects: unreadable.map((table) => table.name) },
     });
   }
   const hidden = withData ? tables.filter((table) => table.hidden) : [];
   if (hidden.length > 0) {
-    throw new LifeboatError("SOURCE_PERMISSION", `row-level security would hide rows of ${some(hidden)} from the user of ${label}`, {
+    throw new LifeboatError("SOURCE_PERMISSION", `row-level security would hide rows of ${namesOf(hidden)} from the user of ${label}`, {
       details: { objects: hidden.map((table) => table.name) },
       hint: "connect as the owner of these tables (without FORCE ROW LEVEL SECURITY), a superuser, or a role with BYPASSRLS",
     });
@@ -72,7 +72,8 @@ export function refuseUnreadable(tables: readonly SourceTable[], label: string, 
 
 const NAMED = 5;
 
-function some(tables: readonly SourceTable[]): string {
+/** The first of them, and how many more there are. */
+export function namesOf(tables: readonly SourceTable[]): string {
   const names = tables.slice(0, NAMED).map((table) => table.name);
   const more = tables.length - names.length;
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "");

@@ -19,9 +19,14 @@ export interface Wanted {
 
 export async function choose(client: Client, all: readonly TocEntry[], options: LoadOptions): Promise<Wanted> {
   if (options.tables === undefined) {
-    const entries = options.dataOnly ? all.filter(isData) : all.filter((entry) => !(entry.kind === "SCHEMA" && entry.name === "public"));
+    const dangling = options.chosen === true && options.dataOnly !== true ? await danglingKeys(client, all, all.filter(isTable)) : [];
+    const without = new Set(dangling);
+    const entries = all.filter((entry) =>
+      options.dataOnly ? isData(entry) : !(entry.kind === "SCHEMA" && entry.name === "public") && !without.has(entry),
+    );
     await createLooseSchemas(client, all, entries, options);
-    return { entries, tables: tablesOf(all), foundations: [], notRestored: [] };
+    const notRestored = dangling.map((key) => keyNotRestored(key, "the backup does not hold it"));
+    return { entries, tables: tablesOf(all), foundations: [], notRestored };
   }
   const selection = selectTables(all, options.tables);
   if (options.dataOnly) return { ...selection, entries: selection.entries.filter(isData) };
@@ -36,11 +41,7 @@ export async function choose(client: Client, all: readonly TocEntry[], options: 
   const notRestored = [...selection.notRestored];
   for (const key of await danglingKeys(client, selection.entries, selection.tables)) {
     chosen.delete(key);
-    notRestored.push({
-      kind: "foreign key",
-      object: `${key.schema}.${key.name}`,
-      reason: `${referencedTable(key)} is not here and was not chosen; to include it: --tables ${[...options.tables, referencedTable(key)].join(",")}`,
-    });
+    notRestored.push(keyNotRestored(key, `was not chosen; to include it: --tables ${[...options.tables, referencedTable(key)].join(",")}`));
   }
   const entries = all.filter((entry) => chosen.has(entry));
   await createLooseSchemas(client, all, entries, options);
@@ -68,6 +69,14 @@ async function createLooseSchemas(
   loose.delete("public");
   for (const schema of loose) await client.query(`create schema if not exists ${quote(schema)}`);
 }
+
+const keyNotRestored = (key: TocEntry, why: string): Omission => ({
+  kind: "foreign key",
+  object: `${key.schema}.${key.name}`,
+  reason: `${referencedTable(key)} is not here and ${why}`,
+});
+
+const isTable = ({ kind }: TocEntry): boolean => kind === "TABLE";
 
 /** Foreign keys to tables that are neither chosen nor in the database. */
 async function danglingKeys(client: Client, entries: readonly TocEntry[], tables: readonly TocEntry[]): Promise<TocEntry[]> {
