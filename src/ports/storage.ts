@@ -98,7 +98,7 @@ export interface Storage {
    */
   now(options?: { readonly signal?: AbortSignal | undefined }): Promise<Date>;
 
-  /** Returns how many bytes can still be stored. Absent: the storage has no limit, or does not report it. */
+  /** Returns how many bytes can still be stored; 0 where nothing can be written. Absent: the storage has no limit, or does not report it. */
   freeBytes?(options?: { readonly signal?: AbortSignal | undefined }): Promise<number>;
 
   /** Removes remains of uploads under the prefix that are unchanged since the instant (multipart uploads, temporary files). Returns their number. */

@@ -1,7 +1,8 @@
 // Storage in a local directory (or a mounted share): one file an object, the name its path.
 //
 // Everything is 0600 in folders 0700. Writes lie complete and synced in `.tmp/` before they get their name.
-import { statfs, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, statfs, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LifeboatError } from "../../core/errors.ts";
@@ -166,6 +167,12 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
     async freeBytes({ signal } = {}) {
       return attempt("asking for the free space", signal, async () => {
         await findRoot(place);
+        // A file system that was mounted again read-only after an error has room, and takes nothing.
+        const isWritable = await access(directory, constants.W_OK).then(
+          () => true,
+          () => false,
+        );
+        if (!isWritable) return 0;
         const { bavail, bsize } = await statfs(directory);
         return bavail * bsize;
       });

@@ -104,7 +104,9 @@ test("R33 a read-only file system is STORAGE_REFUSED to every write, and is read
     await storage.put("x", text("x"));
     const { etag = "" } = (await storage.head("x")) ?? {};
     await storage.close(); // its lock would keep the file system writable
+    assert.ok(((await storage.freeBytes?.()) ?? 0) > 0);
     execFileSync("mount", ["-o", "remount,ro", small], { stdio: "ignore" });
+    assert.equal(await storage.freeBytes?.(), 0);
     for (const write of [
       () => storage.put("y", text("y")),
       () => storage.put("y", text("y"), { ifAbsent: true }),
