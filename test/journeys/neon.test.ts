@@ -201,18 +201,23 @@ test("R9 a restore in place keeps the connection string, and the previous state 
   assert.deepEqual([unknown.exit, unknown.code], [2, "JOB_UNKNOWN"]);
 });
 
-test("R8 a restored branch is promoted: it is production, the old one is kept as a rollback", { skip }, async (t) => {
+test("R8 R61 a restored branch is promoted: it is production without erased rows, the old one is kept as a rollback", {
+  skip,
+}, async (t) => {
   const shop = await shopAtNeon(t, { source: SOURCE });
   await shop.expect(0, "backup", "shop", "--name", "before");
   await query(shop.production, "delete from users where id > 50");
   const { place } = (await shop.expect(0, "restore", "shop", "--to", "before", "--json")).json();
+  // Recorded after the branch was made: it still holds the row.
+  await shop.expect(0, "forget", "shop", "--table", "users", "--key", "60", "--reason", "DSAR-17");
   const refused = await shop.run("promote", place.name, "--json");
   assert.deepEqual([refused.exit, refused.code], [2, "CONFIRMATION_NEEDED"]);
   const file = join(shop.directory, "production.url");
   const promoted = (await shop.expect(0, "promote", place.name, "--yes", "shop", "--url-file", file, "--json")).json();
   assert.match(promoted.place.name, /^production-\d{8}$/);
   assert.match(promoted.kept.name, /^rollback-\d{8}$/);
-  assert.equal((await idsOf({ url: readFileSync(file, "utf8").trim(), label: "promoted" })).length, 100);
+  assert.equal((await idsOf({ url: readFileSync(file, "utf8").trim(), label: "promoted" })).length, 99);
+  assert.ok(promoted.warnings.includes("erasure ledger: 1 entry applied, 1 row erased from public.users"), promoted.warnings.join("\n"));
   const { settings } = (await shop.run("status", "shop", "--json")).json().sources[0];
   assert.equal(settings.branch, promoted.place.name);
   const unknown = await shop.run("promote", "no-such-branch", "--yes", "shop", "--json");

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ObjectId } from "bson";
+import { MongoClient } from "mongodb";
+import { startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { hashOfKey } from "../../src/ports/erasure.ts";
 import { ledgerOf, openLedgerWorld, refusal } from "../support/erasures.ts";
@@ -367,5 +369,57 @@ test("R61 rows stay erased in a branch at Neon, and in production that is set ba
   const back = await restore({ to, inPlace: true, yes: "shop" });
   assert.deepEqual([back.erasures?.rows, ledgerOf(back)], [1, ["pass"]]);
   assert.deepEqual(await query(production, "select count(*)::int as n from users"), [{ n: 8 }]);
+  await world.assertNothingLeft();
+});
+
+test("R42 R61 documents stay erased in clusters at Atlas, tables and production set back; history asks a cluster", async (t) => {
+  const atlas = await startAtlasSandbox({ speed: 4_000 });
+  const client = new MongoClient(atlas.url);
+  t.after(async () => {
+    await client.close();
+    await atlas.close();
+  });
+  const users = client.db("shop").collection<{ _id: number; n: number }>("users");
+  await users.insertMany([1, 2, 3, 4].map((_id) => ({ _id, n: 0 })));
+  const world = await beginWorld(t, {
+    sources: {},
+    atlas: { shop: atlas },
+    source: "database: shop, checks: [{ collection: users, rows: { min: 1 } }]",
+    env: { ATLAS_USER: atlas.user, ATLAS_PASSWORD: atlas.password },
+  });
+  const { lifeboat, forget, drill, restore } = await openLedgerWorld(t, world);
+  const second = async (): Promise<string> => {
+    await sleep(1_050 - (Date.now() % 1_000));
+    const at = new Date(Math.floor(Date.now() / 1_000) * 1_000).toISOString();
+    await sleep(1_050 - (Date.now() % 1_000));
+    return at;
+  };
+  const to = await second();
+  await users.updateOne({ _id: 2 }, { $set: { n: 7 } });
+  const later = await second();
+  await users.deleteOne({ _id: 2 });
+  await users.deleteOne({ _id: 3 });
+  const told = await lifeboat.run("history", { source: "shop", table: "users", key: ["2"], from: to, to: later, limit: 20 });
+  assert.deepEqual(
+    told.states.map(({ row, missing }) => row?.n ?? missing),
+    [0, 7],
+    JSON.stringify(told.states),
+  );
+  assert.deepEqual(atlas.clusters().length, 1, "no cluster of a look is left");
+  await forget({ table: "users", keys: ["3"] });
+  const rows = { entries: 1, rows: 1, tables: [{ table: "users", rows: 1 }] };
+  const drilled = await drill(to);
+  assert.deepEqual([drilled.erasures, ledgerOf(drilled)], [rows, ["pass"]]);
+  const beside = await restore({ to, into: "beside" });
+  assert.deepEqual([beside.erasures, ledgerOf(beside)], [rows, ["pass"]]);
+  assert.equal(await users.countDocuments(), 2, "production is as it was");
+  const tables = await restore({ to, tables: ["users"], replace: true, yes: "shop" });
+  assert.deepEqual([tables.erasures, ledgerOf(tables)], [rows, ["pass"]]);
+  const back = await restore({ to, inPlace: true, yes: "shop" });
+  assert.deepEqual([back.erasures, ledgerOf(back)], [rows, ["pass"]]);
+  assert.deepEqual(
+    (await users.find().sort({ _id: 1 }).toArray()).map(({ _id }) => _id),
+    [1, 2, 4],
+  );
   await world.assertNothingLeft();
 });
