@@ -76,7 +76,7 @@ export interface Storage {
   listFolders(prefix: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<string>;
 
   /**
-   * Returns the version of the folder at a prefix that ends in "/", with what lies directly in it: far cheaper than `list`. A program that
+   * Returns the version of the folder at a prefix that ends in "/", with its direct entries: far cheaper than `list`. A program that
    * writes into a file of a deeper folder where it lies, past this port, does not change it. So it saves a reader that only shows something
    * from listing again, and decides nothing that deletes or restores. Undefined: there is no such folder. Absent: the storage keeps no
    * versions.

@@ -222,7 +222,7 @@ test("R45 an approval that is planted, copied, expired or of a plan that lies ap
   await refused("one", /was used already/);
 });
 
-test("R45 R61 a frozen plan that may show rows is sealed: an approver with the identity sees it, a reader of the storage does not", async () => {
+test("R45 R61 a frozen plan that may show rows is sealed: only an approver with the identity sees it", async () => {
   const log = await logOf(1);
   const key = await generateIdentity();
   const context = contextOf(log, { openKey: async () => ({ identities: [key.identity] }) });

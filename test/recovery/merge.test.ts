@@ -116,7 +116,7 @@ test("R10 tables of a restored copy without statistics get them before foreign k
   assert.deepEqual(known, [{ name: "orders" }, { name: "users" }]);
 });
 
-test("R10 what a merge plan says of triggers, row-level security, generated columns, sequences and locks is so", { skip }, async (t) => {
+test("R10 what a merge plan says of triggers, row security, generated columns, sequences and locks is so", { skip }, async (t) => {
   const [past, live] = await Promise.all([freshDatabase(), freshDatabase()]);
   const role = `clerk_${randomInt(1e9)}`;
   const shape = `
@@ -199,7 +199,7 @@ test("R10 what a merge plan says of triggers, row-level security, generated colu
   assert.deepEqual(await triggers(), before, "as they were");
   assert.deepEqual(await query(live, "select nextval('goods_n')::int as n"), [{ n: 10 }]);
 
-  // Without that trigger others go on writing; the rows of the merge wait.
+  // Without that trigger others continue to write; the rows of the merge wait.
   await query(live, `drop trigger replicas on goods; ${damage}`);
   await query(past, "drop trigger replicas on goods");
   const beside = await merge(live, async () => {

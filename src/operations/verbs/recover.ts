@@ -64,7 +64,7 @@ export const recover = operation({
       orNull(
         z.strictObject({
           recovery: about(z.string(), "Id of the report, another for each run."),
-          object: about(z.string(), "Name in the repository; `report.md` lies beside it."),
+          object: about(z.string(), "Name in the repository; `report.md` is beside it."),
         }),
       ),
       "The one report of all sources: verdict, places, references, and one timeline. Null: the repository cannot be written.",

@@ -34,7 +34,7 @@ const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 const ownLook: Look = { names: (folder) => readdir(folder), facts: (path) => lstat(path, { bigint: true }) };
 
-/** Takes the version of a folder with what lies directly in it. Undefined: there is no such folder. */
+/** Takes the version of a folder with its direct entries. Undefined: there is no such folder. */
 export async function folderVersion(path: string): Promise<FolderVersion | undefined> {
   if (thread === undefined) {
     const names = await orUndefined(() => ownLook.names(path));

@@ -15,7 +15,7 @@ export interface Erasing {
 /** What is erased where. What the copy lacks is passed over: the keys do not apply to it. */
 export async function targetsOf(client: Client, tables: Tables, keys: readonly ErasedKeys[], chosen: ReadonlySet<string> | undefined) {
   const isChosen = ({ table }: ErasedKeys): boolean => chosen === undefined || chosen.has(table);
-  // What a chosen row refers to may lie in a table that is not chosen.
+  // What a chosen row refers to may be in a table that is not chosen.
   const closures = new Set(keys.filter(isChosen).map(({ closure }) => closure));
   const marks = await followRows(
     client,

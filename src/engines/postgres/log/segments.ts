@@ -1,7 +1,7 @@
 // Reads log segments: what a segment holds, whether it follows another one, and where in it an instant or a position lies.
 import type { CommitMark, LogChange, Micros, SegmentFacts } from "../../../core/log.ts";
 import { compareLsn, formatLsn } from "../../../core/lsn.ts";
-import { CLOSES, ERASES, PLACES } from "./drop-database.ts";
+import { CLOSES, ERASES, PLACES } from "./database-effects.ts";
 import { readHistory } from "./history.ts";
 import { formatMicros, parseMicros } from "./micros.ts";
 import { logFileKind, segmentNames } from "./names.ts";

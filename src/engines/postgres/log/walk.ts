@@ -3,7 +3,7 @@
 //
 // A segment holds up to a quarter of a million records: the loop works on numbers and allocates nothing per record.
 import { CRC_BEGIN, finishCrc, updateCrc } from "./crc32c.ts";
-import { type Effect, effectOnDatabases } from "./drop-database.ts";
+import { type Effect, effectOnDatabases } from "./database-effects.ts";
 import {
   CONTINUES,
   continuedBytes,
@@ -46,7 +46,7 @@ export interface WalkStart {
 
 /**
  * Told of every complete record. `micros`: the time it is stamped with if it ends a transaction, else NaN. `effect`: what its replay does
- * at once to a whole database (drop-database.ts). `xid`: of its transaction, 0 without one. `commits`: it ends a transaction whose changes
+ * at once to a whole database (database-effects.ts). `xid`: of its transaction, 0 without one. `commits`: it ends a transaction whose changes
  * stay. True stops the walk.
  */
 export type Visit = (at: number, previousEnd: number, micros: number, effect: Effect, xid: number, commits: boolean) => boolean;
