@@ -2,11 +2,10 @@
 
 import type { ErasedKeys } from "../core/erasure.ts";
 import type { Fingerprint, Omission } from "../core/fingerprint.ts";
-import type { LogSpan } from "../core/log.ts";
-import type { BackupKind, Consistency } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { CompareOptions } from "./compare.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
+import type { DumpInProgress, DumpOptions } from "./dump.ts";
 import type { ErasureEngine } from "./erasure.ts";
 import type { LogReplay } from "./log.ts";
 import type { RowEngine } from "./merge.ts";
@@ -18,49 +17,6 @@ import type { Undone } from "./resource.ts";
 import type { CreateDatabaseOptions, Keeping, Replacement, RestoreTarget, TakeNameOptions } from "./restore-target.ts";
 import type { Duty, Rights } from "./rights.ts";
 import type { RowHistory } from "./row-history.ts";
-
-export interface DumpOptions extends Work {
-  readonly kind: Exclude<BackupKind, "base">;
-  /** For kind `tables`: names or patterns, as the user wrote them. */
-  readonly tables?: readonly string[] | undefined;
-  /** For kind `full`: rows of these tables alone (names or patterns), with every definition. An engine that cannot ignores it. */
-  readonly rowsOf?: readonly string[] | undefined;
-  /** Password hashes of the roles are part of the backup. A user who cannot read them: an entry of `notIncluded`. Default: false. */
-  readonly rolePasswords?: boolean | undefined;
-}
-
-export interface DumpPart {
-  /** `data`; `roles` and `roles-sql` where the engine knows roles: a description that a load takes, and a script for people. */
-  readonly name: string;
-  readonly content: string;
-  /**
-   * The bytes. The commit gate of `data`: the iteration ends *only* after the tool has closed with status 0 and the bytes have passed
-   * their own reading check. In every other case it throws the first cause. May be iterated once.
-   */
-  readonly bytes: AsyncIterable<Uint8Array>;
-}
-
-/** A dump in progress: one snapshot, the source of both bytes and fingerprint. */
-export interface DumpInProgress {
-  readonly facts: DatabaseFacts;
-  readonly snapshotAt: Date;
-  /** Known before any byte flows. */
-  readonly notIncluded: readonly Omission[];
-  /** Default: `snapshot`. */
-  readonly consistency?: Consistency | undefined;
-  /** Returns the position in the log once the parts have ended, for engines whose log can be replayed onto a dump. */
-  logSpan?(): LogSpan | undefined;
-  readonly parts: readonly DumpPart[];
-  /** The fingerprint of the same snapshot, computed while the parts are read. Resolves after the last part has ended. */
-  fingerprint(): Promise<Fingerprint>;
-  /**
-   * Returns the number of distinct values by column, as the server's statistics estimate it. `rows`: by table, as fingerprinted. Called
-   * after the fingerprint. Absent: the server has no such statistics.
-   */
-  distinct?(rows: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, Readonly<Record<string, number>>>>;
-  /** Releases the snapshot and ends every child process. Always called; safe to call twice. */
-  end(): Promise<void>;
-}
 
 export interface LoadOptions extends Work {
   /** Chosen tables (with dependent objects), as the user wrote them. Default: all. */

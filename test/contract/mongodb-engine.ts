@@ -14,7 +14,8 @@ import { type Check, judge } from "../../src/core/verdict.ts";
 import { connectionFromUrl, withDatabase } from "../../src/engines/mongodb/connect/url.ts";
 import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import type { DumpOptions, Engine, LoadOptions } from "../../src/ports/engine.ts";
+import type { DumpOptions } from "../../src/ports/dump.ts";
+import type { Engine, LoadOptions } from "../../src/ports/engine.ts";
 import { ALL_PARTS, fillDataset } from "../support/mongo-dataset.ts";
 import { changeOneField, removeOneDocument } from "../support/mongo-world.ts";
 

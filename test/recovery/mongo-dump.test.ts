@@ -18,7 +18,7 @@ import { beginDump, type DumpMeans } from "../../src/engines/mongodb/dump/dump.t
 import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
 import { readEntry } from "../../src/engines/mongodb/oplog/entry.ts";
 import { scopeOf } from "../../src/engines/mongodb/scope.ts";
-import type { DumpInProgress, DumpOptions } from "../../src/ports/engine.ts";
+import type { DumpInProgress, DumpOptions } from "../../src/ports/dump.ts";
 import { fillDataset } from "../support/mongo-dataset.ts";
 import { beginMongoWorld, beginWriter, type MongoWorld } from "../support/mongo-world.ts";
 

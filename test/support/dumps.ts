@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Fingerprint } from "../../src/core/fingerprint.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import type { DumpInProgress, DumpOptions, Engine } from "../../src/ports/engine.ts";
+import type { DumpInProgress, DumpOptions } from "../../src/ports/dump.ts";
+import type { Engine } from "../../src/ports/engine.ts";
 
 export interface DrainedDump {
   readonly file: string;

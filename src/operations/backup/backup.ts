@@ -5,7 +5,7 @@ import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { BackupKind, Manifest, ManifestPart } from "../../core/manifest.ts";
 import { restorePointOf } from "../../core/restore-point.ts";
 import type { Tier } from "../../core/tiers.ts";
-import type { DumpInProgress } from "../../ports/engine.ts";
+import type { DumpInProgress } from "../../ports/dump.ts";
 import { storePart } from "../../repository/backups.ts";
 import { fingerprintBytes } from "../../repository/whole.ts";
 import type { Context, Source, Watch } from "../context.ts";

@@ -4,7 +4,7 @@ import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { LogSpan } from "../../../core/log.ts";
 import { dateOfMicros, microsOf } from "../../../core/micros.ts";
 import type { DatabaseFacts } from "../../../ports/connection.ts";
-import type { DumpInProgress, DumpOptions } from "../../../ports/engine.ts";
+import type { DumpInProgress, DumpOptions } from "../../../ports/dump.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { fingerprintFrom } from "../digest/digest.ts";
 import { after, positionOf, TIMELINE } from "../oplog/position.ts";

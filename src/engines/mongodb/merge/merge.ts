@@ -13,17 +13,8 @@ import { matcherOf } from "../erasure/keys.ts";
 import { type Namespace, type SourceScope, scopeOf, tableName } from "../scope.ts";
 import { applyChanges, type Change } from "./apply.ts";
 import { readChanges } from "./changes.ts";
-import {
-  comparePair,
-  digestOf,
-  documentsById,
-  endSides,
-  expiredInWords,
-  filterOf,
-  idInWords,
-  pairCollections,
-  withSides,
-} from "./compare.ts";
+import { comparePair, digestOf, documentsById, filterOf, idInWords } from "./compare.ts";
+import { endSides, expiredInWords, pairCollections, withSides } from "./sides.ts";
 
 const SAMPLES = 5;
 const LONGEST_VALUE = 80;

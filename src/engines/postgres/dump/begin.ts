@@ -3,7 +3,7 @@
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Connection, DatabaseFacts } from "../../../ports/connection.ts";
-import type { DumpInProgress, DumpOptions, DumpPart } from "../../../ports/engine.ts";
+import type { DumpInProgress, DumpOptions, DumpPart } from "../../../ports/dump.ts";
 import { type Child, startChild } from "../../../process/child.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";

@@ -1,6 +1,6 @@
 // What a backup of one database does not bring back, found before it is made and named with the reason.
 import type { Omission } from "../../../core/fingerprint.ts";
-import type { DumpOptions } from "../../../ports/engine.ts";
+import type { DumpOptions } from "../../../ports/dump.ts";
 
 /** The part of a client that is asked; its errors are the caller's. */
 export interface Asked {
