@@ -147,3 +147,15 @@ test("R30 a drill of chosen tables leaves out foreign keys to tables that were n
   const apart = (await world.expect(3, "restore", "keys", "--into", "keys_apart", "--json")).json();
   assert.match(JSON.stringify(apart.checks), /public\.parent is not here/);
 });
+
+test("R22 a database in LATIN1 whose names and rows are not ASCII is drilled, equal in all", { skip }, async (t) => {
+  const cluster = await sharedCluster();
+  await query(cluster.connection("postgres"), "create database western template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'");
+  const western = cluster.connection("western");
+  await query(western, `create table public."täbelle" (i int primary key, "größe" text); insert into public."täbelle" values (1, 'äöüÿ')`);
+  const world = await beginWorld(t, { sources: { western } });
+  await world.expect(0, "backup", "western");
+  const { verdict, checks, reasons } = (await world.expect(0, "drill", "western", "--json")).json().drills[0];
+  assert.equal(verdict, "pass", JSON.stringify(reasons));
+  assert.match(JSON.stringify(checks), /täbelle/);
+});

@@ -93,7 +93,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, snapshot.tables)];
     const named = options.kind === "tables" ? (scope.tables ?? []) : [];
     child = await startChild(means.program, [...dumpArguments(options.kind, snapshot, named), ...others], {
-      env: programEnvironment(connection),
+      env: { ...programEnvironment(connection), ...(await encodingFor(holder)) },
       secrets: secretsOf(connection),
       signal,
       outputBufferBytes: OUTPUT_BUFFER_BYTES,
@@ -159,6 +159,12 @@ async function* oneChunk(text: string): AsyncGenerator<Uint8Array> {
 
 function scopeOf(kind: DumpOptions["kind"], tables: readonly SourceTable[]): Fingerprint["scope"] {
   return kind === "tables" ? { kind, tables: tables.map((table) => table.name) } : { kind };
+}
+
+/** An archive is read as UTF-8, names and rows. What a database without an encoding (SQL_ASCII) holds stays as it is. */
+async function encodingFor(session: Session): Promise<Readonly<Record<string, string>>> {
+  const { rows } = await session.query("select pg_catalog.current_setting('server_encoding') as encoding");
+  return rows[0]?.encoding === "SQL_ASCII" ? {} : { PGCLIENTENCODING: "UTF8" };
 }
 
 /** `tables`: qualified names, quoted where needed; pg_dump reads them as patterns in which only quoted parts are literal. */
