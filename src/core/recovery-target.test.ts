@@ -50,6 +50,7 @@ test("R25 a recovery target is parsed from common forms of a time", () => {
 
 test("R25 a recovery target is also latest, a log position, or a restore point", () => {
   assert.deepEqual(read("latest"), { kind: "latest" });
+  assert.deepEqual(read("now"), { kind: "latest" }, "what was committed last");
   assert.deepEqual(read("0/16b3740"), { kind: "lsn", lsn: "0/16B3740" });
   assert.deepEqual(read("692AA1F3/1"), { kind: "lsn", lsn: "692AA1F3/1" });
   for (const name of ["backup-2026-11-28", "1m3kq7", "weekly", "2026-11-28-nightly", "before migration"])

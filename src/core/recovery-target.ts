@@ -50,7 +50,7 @@ export function parseRecoveryTarget(text: string, present: Present): RecoveryTar
   const words = text.trim().replace(/\s+/g, " ");
   const [, target, timeline] = TIMELINE.exec(words) ?? [];
   if (target !== undefined) return onTimeline(parseRecoveryTarget(target, present), Number(timeline));
-  if (words === "latest") return LATEST;
+  if (words === "latest" || words === "now") return LATEST;
   if (POSITION.test(words)) return { kind: "lsn", lsn: words.toUpperCase() };
   const at = instantIn(words, present);
   if (at === undefined) {
