@@ -1,9 +1,7 @@
 // Recoveries of all sources together: one signed object and one report each. What was found of a single source is evidence of its own.
 import { createHash } from "node:crypto";
-import * as z from "zod/mini";
 import type { Achieved, Objective } from "../core/objectives.ts";
 import type { Verdict } from "../core/verdict.ts";
-import { format, id, instant, list, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { recoveryName } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import { putSigned } from "./signed.ts";
@@ -38,33 +36,6 @@ export interface RecoveredPart {
   /** Why it was not restored. */
   readonly failure?: { readonly code: string; readonly message: string } | undefined;
 }
-
-const verdict = z.enum(["pass", "fail", "inconclusive"]);
-const seconds = z.looseObject({ rtoSeconds: maybe(z.number()), rpoSeconds: maybe(z.number()) });
-
-export const recoverySchema: Schema<Recovery> = z.looseObject({
-  format,
-  id,
-  who: z.looseObject({ user: z.string(), host: z.string(), lifeboat: word }),
-  startedAt: instant,
-  endedAt: instant,
-  command: maybe(prose),
-  to: prose,
-  sources: list(
-    z.looseObject({
-      source: segment,
-      job: id,
-      found: maybe(z.looseObject({ verdict, place: maybe(prose), snapshotAt: instant })),
-      failure: maybe(z.looseObject({ code: word, message: prose })),
-    }),
-  ),
-  references: list(z.looseObject({ reference: prose, outcome: verdict, message: prose })),
-  objective: seconds,
-  achieved: seconds,
-  verdict,
-  reasons: list(prose),
-  report: z.string(),
-});
 
 /** Stores the report, then the signed object. Returns its name. */
 export async function fileRecovery(repository: Repository, recovery: Omit<Recovery, "report">, report: string): Promise<string> {

@@ -9,7 +9,7 @@ import { worldOnS3 } from "../support/kill.ts";
 import { freshDatabase, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { CHANGES } from "../support/s3/faults.ts";
 
-test("R11 R40 a guard that is killed in its checks or while it releases its point ends, run again, without a second change", {
+test("R11 R40 a guard that is killed in its checks or release ends, run again, without a second change", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const production = await freshDatabase();

@@ -201,7 +201,7 @@ test("R9 a restore in place keeps the connection string, and the previous state 
   assert.deepEqual([unknown.exit, unknown.code], [2, "JOB_UNKNOWN"]);
 });
 
-test("R8 R61 a restored branch is promoted: it is production without erased rows, the old one is kept as a rollback", {
+test("R8 R61 a restored branch is promoted: it becomes production without erased rows", {
   skip,
 }, async (t) => {
   const shop = await shopAtNeon(t, { source: SOURCE });

@@ -372,7 +372,7 @@ test("R61 rows stay erased in a branch at Neon, and in production that is set ba
   await world.assertNothingLeft();
 });
 
-test("R42 R61 documents stay erased in clusters at Atlas, tables and production set back; history asks a cluster", async (t) => {
+test("R42 R61 documents stay erased in all that Atlas restores; history asks a cluster", async (t) => {
   const atlas = await startAtlasSandbox({ speed: 4_000 });
   const client = new MongoClient(atlas.url);
   t.after(async () => {
