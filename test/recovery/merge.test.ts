@@ -145,13 +145,16 @@ test("R10 what a merge plan says of triggers, row security, generated columns, s
   const before = await triggers();
   const rows = "select id, name, gross, net, n from goods order by id";
   const options = { tables: ["goods"] };
-  const merge = async (as: Connection, look: () => Promise<void> = async () => {}) => {
+  const nothing = async (): Promise<void> => {};
+  /** `onLocked`: the rows are locked, and none is changed yet. `look`: all are changed. */
+  const merge = async (as: Connection, look = nothing, onLocked = nothing) => {
     const merging = await beginMerge(past, as, options);
     try {
       const { remarks, locks, sequences, unmergeable } = merging.findings;
       if (unmergeable.length > 0) return { remarks, locks, sequences, refused: unmergeable };
       const storeUndo = async (changes: AsyncIterable<Uint8Array>) => {
         for await (const bytes of changes) assert.ok(bytes.length > 0);
+        await onLocked();
       };
       await merging.apply({ storeUndo, assertAlive: look });
       return { remarks, locks, sequences, refused: [] };
@@ -215,10 +218,21 @@ test("R10 what a merge plan says of triggers, row security, generated columns, s
 
   // The owner, who may not switch off the triggers of a session: the table is locked against writes.
   await query(live, `alter table goods owner to ${role}; ${damage}`);
-  const owned = await merge(clerk, async () => {
-    assert.ok((await modes()).includes("ShareRowExclusiveLock"));
-    await assert.rejects(query(live, "set lock_timeout = '50ms'; update goods set gross = 0 where id = 6"), /lock timeout/);
-  });
+  const blocked = "select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0";
+  let writing: Promise<unknown> | undefined;
+  const owned = await merge(
+    clerk,
+    async () => {
+      assert.ok((await modes()).includes("ShareRowExclusiveLock"));
+      await assert.rejects(query(live, "set lock_timeout = '50ms'; update goods set gross = 0 where id = 6"), /lock timeout/);
+    },
+    async () => {
+      writing = query(live, "set session_replication_role = replica; update goods set gross = gross where id = 4");
+      writing.catch(nothing); // it is awaited below
+      while ((await query(live, blocked)).length === 0);
+    },
+  );
+  await writing; // an application that wrote one of the rows has waited, and was not ended by a deadlock
   assert.ok(owned.remarks.includes("public.goods is locked against other writes while its triggers are off (SHARE ROW EXCLUSIVE)"));
   assert.ok(owned.remarks.includes("foreign keys are checked by the server, and by the merge before it is committed"));
   assert.deepEqual(

@@ -69,7 +69,8 @@ async function applyOnce(
   await client.query(
     `begin isolation level read committed; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0`,
   );
-  if (staged.length > 0) await client.query(`lock table ${staged.map(({ table }) => fromOf(table)).join(", ")} in row exclusive mode`);
+  const acting = actingTriggers(staged, mayReplicate);
+  await lockTables(client, staged, acting);
   const works: Work[] = [];
   const merged: MergedTable[] = [];
   for (const [i, one] of staged.entries()) {
@@ -84,7 +85,7 @@ async function applyOnce(
   await assertNoCascade(client, works, tables, keys, mayReplicate);
   const sections = works.map(undoSection);
   await storeUndo({ [Symbol.asyncIterator]: () => writeChanges(client, algorithm, sections) });
-  const restoreTriggers = await withoutTriggers(client, works, mayReplicate);
+  const restoreTriggers = await withoutTriggers(client, acting, mayReplicate);
   await change(client, works, merged, algorithm, mayReplicate);
   for (const work of works) await assertWanted(client, work, rowHash(work.table, algorithm, "t"));
   await assertReferences(client, works, tables, keys);
@@ -160,18 +161,29 @@ function undoSection({ table, columns, work, locked }: Work) {
   return { table: table.name, columns: columns.map(({ name }) => name), query };
 }
 
+/** Triggers that would act on the rows that come back, unless they are switched off. */
+const actingTriggers = (staged: readonly StagedTable[], mayReplicate: boolean): Table["triggers"] =>
+  staged.flatMap(({ table }) => table.triggers).filter(({ enabled }) => enabled !== (mayReplicate ? "O" : "R"));
+
+/**
+ * Locks the tables before any row of them. Where a trigger is switched off, that is the lock this takes: an application that already
+ * waited for a row would keep the table from being locked, and the server would end it as the victim of a deadlock.
+ */
+async function lockTables(client: Client, staged: readonly StagedTable[], acting: Table["triggers"]): Promise<void> {
+  const switched = [...new Set(acting.map(({ on }) => on))].sort();
+  if (switched.length > 0) await client.query(`lock table ${switched.join(", ")} in share row exclusive mode`);
+  if (staged.length > 0) await client.query(`lock table ${staged.map(({ table }) => fromOf(table)).join(", ")} in row exclusive mode`);
+}
+
 /** Rows come back as they were: no trigger may change them. Returns the statements that undo this. */
-async function withoutTriggers(client: Client, works: readonly Work[], mayReplicate: boolean): Promise<string[]> {
+async function withoutTriggers(client: Client, acting: Table["triggers"], mayReplicate: boolean): Promise<string[]> {
   if (mayReplicate) await client.query("set local session_replication_role = replica");
   else await client.query("set constraints all deferred");
   const enable: Readonly<Record<string, string>> = { O: "enable", A: "enable always", R: "enable replica" };
   const restore: string[] = [];
-  for (const { table } of works) {
-    for (const { name, enabled, on } of table.triggers) {
-      if (mayReplicate ? enabled === "O" : enabled === "R") continue;
-      await client.query(`alter table ${on} disable trigger ${name}`);
-      restore.push(`alter table ${on} ${enable[enabled]} trigger ${name}`);
-    }
+  for (const { name, enabled, on } of acting) {
+    await client.query(`alter table ${on} disable trigger ${name}`);
+    restore.push(`alter table ${on} ${enable[enabled]} trigger ${name}`);
   }
   return restore;
 }
