@@ -144,13 +144,13 @@ export async function comparePair(sides: Sides, pair: Pair, where: string | unde
   const past: Side = { snapshot: sides.past, table: pair.past, where };
   const now: Side = { snapshot: sides.now, table: pair.now, where };
   const slices = slicesFor(pair.past, pair.now);
-  const { rows, differing } = await compareSlices(past, now, algorithm, slices);
+  const compared = await compareSlices(past, now, algorithm, slices);
   return {
     table: pair.now.name,
     key: pair.now.key.map(({ name }) => name),
-    rows,
-    differs: differing.length > 0,
-    differences: () => differencesIn(past, now, algorithm, slices, differing),
+    rows: compared.rows,
+    differs: compared.differing.length > 0,
+    differences: () => differencesIn(past, now, algorithm, slices, compared),
   };
 }
 

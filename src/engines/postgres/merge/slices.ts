@@ -20,11 +20,17 @@ export interface SidesCompared {
   readonly differing: readonly number[];
 }
 
-const MOST_SLICES = 65_536;
+/** With more, the server's processor cache no longer holds their states; with fewer, each difference costs more rows. */
+const MOST_SLICES = 16_384;
 const ROWS_PER_SLICE = 32;
+/** Of a server's session, for the states of the most slices. */
+const SLICES_MEMORY = "32MB";
 /** Below this many pages, a table is not worth two sessions. */
 const PAGES_TO_SHARE = 16_384;
 const FETCHED = 1_000;
+/** Slices that differ and hold more rows are sliced again, so many times finer: fewer rows are then read. */
+const MANY_ROWS = 100_000;
+const FINER = 16;
 
 /** How many slices two sides of about that many rows have: a power of two. */
 export function slicesFor(past: Table, now: Table): number {
@@ -39,16 +45,38 @@ interface Digests {
   readonly sums: BigInt64Array;
 }
 
-/** Compares the digests of all slices. Reads each side once. */
-export async function compareSlices(past: Side, now: Side, algorithm: RowAlgorithm, slices: number): Promise<SidesCompared> {
-  const [a, b] = await Promise.all([digestsOf(past, algorithm, slices), digestsOf(now, algorithm, slices)]);
+/** Slices of a table, as many as `slices`, of which some are chosen. */
+interface Chosen {
+  readonly slices: number;
+  readonly differing: readonly number[];
+}
+
+/** Compares the digests of all slices, or of those `among` the chosen ones. Reads each side once. */
+export async function compareSlices(
+  past: Side,
+  now: Side,
+  algorithm: RowAlgorithm,
+  slices: number,
+  among?: Chosen,
+): Promise<SidesCompared> {
+  const [a, b] = await Promise.all([past, now].map((side) => digestsOf(side, algorithm, slices, among)));
+  if (a === undefined || b === undefined) throw new Error("a side is missing");
   const differing: number[] = [];
   for (let i = 0; i < slices; i++) if (a.counts[i] !== b.counts[i] || a.sums[i] !== b.sums[i]) differing.push(i);
   const total = ({ counts }: Digests): number => counts.reduce((sum, count) => sum + count, 0);
   return { rows: { past: total(a), now: total(b) }, differing };
 }
 
-async function digestsOf({ snapshot, table, where }: Side, algorithm: RowAlgorithm, slices: number): Promise<Digests> {
+/** The condition that a row is in one of the chosen slices. */
+const isIn = (table: Table, algorithm: RowAlgorithm, { slices, differing }: Chosen): string =>
+  `(${keyHash(table, algorithm, "t")} & ${slices - 1}) = any ('{${differing.join(",")}}'::bigint[])`;
+
+async function digestsOf(
+  { snapshot, table, where }: Side,
+  algorithm: RowAlgorithm,
+  slices: number,
+  among: Chosen | undefined,
+): Promise<Digests> {
   const digests: Digests = { counts: new Float64Array(slices), sums: new BigInt64Array(slices) };
   // Hashes that are combined by xor need no order, and no state but eight bytes; servers before 14 can only add.
   const combine = algorithm === "pg-rows-1" ? "pg_catalog.bit_xor(x)" : "pg_catalog.sum(x)";
@@ -57,22 +85,36 @@ async function digestsOf({ snapshot, table, where }: Side, algorithm: RowAlgorit
   const parts = isShared ? workers.map((_, i) => pagesOf(table.pages, i, workers.length)) : [undefined];
   await Promise.all(
     parts.map(async (pages, i) => {
-      const limits = [where, pages].filter((one) => one !== undefined);
+      const limits = [where, pages, among && isIn(table, algorithm, among)].filter((one) => one !== undefined);
       const condition = limits.length > 0 ? ` where ${limits.join(" and ")}` : "";
       const sql = `select pg_catalog.string_agg(pg_catalog.concat_ws(',', b, n, x), ' ') as digests from (
         select b, pg_catalog.count(*) as n, ${combine} as x from (
           select ${keyHash(table, algorithm, "t")} & ${slices - 1} as b, pg_catalog.hashint8extended(${rowHash(table, algorithm, "t")}, 0) as x
           from ${fromOf(table)} t${condition}
         ) hashes group by b) slices`;
-      const [row] = await (workers[i] ?? snapshot.control).ask(sql);
-      for (const one of typeof row?.digests === "string" ? row.digests.split(" ") : []) {
-        const [slice = "", count = "", sum = ""] = one.split(",");
-        digests.counts[Number(slice)] = (digests.counts[Number(slice)] ?? 0) + Number(count);
-        digests.sums[Number(slice)] = (digests.sums[Number(slice)] ?? 0n) ^ BigInt.asIntN(64, BigInt(sum));
+      const session = workers[i] ?? snapshot.control;
+      // The planner takes each key for a group of its own, and would sort the whole table on disk.
+      await session.ask(`set local work_mem = '${SLICES_MEMORY}'; set local enable_sort = off`);
+      const [row] = await session.ask(sql);
+      await session.ask("set local enable_sort = on");
+      for (const [slice, count, sum] of triples(String(row?.digests ?? ""))) {
+        digests.counts[slice] = (digests.counts[slice] ?? 0) + count;
+        digests.sums[slice] = (digests.sums[slice] ?? 0n) ^ sum;
       }
     }),
   );
   return digests;
+}
+
+/** Yields slice, count and sum of a text such as `0,31,-7 1,30,5`. One at a time: a list of all would outlive the young generation. */
+function* triples(text: string): Iterable<readonly [slice: number, count: number, sum: bigint]> {
+  for (let at = 0; at < text.length; ) {
+    const [first, second] = [text.indexOf(",", at), text.indexOf(",", text.indexOf(",", at) + 1)];
+    const end = text.indexOf(" ", second);
+    const last = end < 0 ? text.length : end;
+    yield [Number(text.slice(at, first)), Number(text.slice(first + 1, second)), BigInt.asIntN(64, BigInt(text.slice(second + 1, last)))];
+    at = last + 1;
+  }
 }
 
 function pagesOf(pages: number, part: number, parts: number): string {
@@ -92,10 +134,15 @@ export async function* differencesIn(
   now: Side,
   algorithm: RowAlgorithm,
   slices: number,
-  differing: readonly number[],
+  { rows, differing }: SidesCompared,
 ): AsyncGenerator<RowDifference, void> {
   if (differing.length === 0) return;
-  const [left, right] = [rowsIn(past, algorithm, slices, differing), rowsIn(now, algorithm, slices, differing)];
+  let chosen: Chosen = { slices, differing };
+  if (((rows.past + rows.now) * differing.length) / slices > MANY_ROWS) {
+    const finer = slices * FINER;
+    chosen = { slices: finer, differing: (await compareSlices(past, now, algorithm, finer, chosen)).differing };
+  }
+  const [left, right] = [rowsIn(past, algorithm, chosen), rowsIn(now, algorithm, chosen)];
   try {
     let [a, b] = (await Promise.all([left.next(), right.next()])).map(({ value }) => value ?? undefined);
     while (a !== undefined || b !== undefined) {
@@ -129,8 +176,7 @@ let cursors = 0;
 async function* rowsIn(
   { snapshot: { control }, table, where }: Side,
   algorithm: RowAlgorithm,
-  slices: number,
-  differing: readonly number[],
+  { slices, differing }: Chosen,
 ): AsyncGenerator<HashedRow, void> {
   const cursor = `lifeboat_${++cursors}`;
   const keys = keyColumns(table);
