@@ -21,7 +21,7 @@ export interface SidesCompared {
 }
 
 /** With more, the server's processor cache no longer holds their states; with fewer, each difference costs more rows. */
-const MOST_SLICES = 16_384;
+const MOST_SLICES = 8_192;
 const ROWS_PER_SLICE = 32;
 /** Of a server's session, for the states of the most slices. */
 const SLICES_MEMORY = "32MB";
@@ -30,7 +30,7 @@ const PAGES_TO_SHARE = 16_384;
 const FETCHED = 1_000;
 /** Slices that differ and hold more rows are sliced again, so many times finer: fewer rows are then read. */
 const MANY_ROWS = 100_000;
-const FINER = 16;
+const FINER = 32;
 
 /** How many slices two sides of about that many rows have: a power of two. */
 export function slicesFor(past: Table, now: Table): number {
