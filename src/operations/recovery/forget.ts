@@ -1,6 +1,5 @@
 // Forget: rows that a person had erased are recorded by the hashes of their keys, and every later restore erases them again. The live
 // database is read, never changed: what else belongs to an erasure there is the application's to know.
-
 import { LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";

@@ -1,9 +1,7 @@
 // The one report of a recovery of all sources: a verdict, what became of each, and what happened across them in order of time.
-
 import { type ChronologyEvent, chronologyOf } from "../../core/chronology.ts";
 import type { Combined } from "../../core/combined.ts";
-import type { Present } from "../../core/recovery-target.ts";
-import { type Asked, askedInWords } from "../../core/recovery-target.ts";
+import { type Asked, askedInWords, type Present } from "../../core/recovery-target.ts";
 import { findJob } from "../../repository/journals.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import { fileRecovery, type RecoveredPart, type Recovery } from "../../repository/recoveries.ts";

@@ -5,7 +5,7 @@ import { newest, type RestorePoint, untilNow } from "../../core/restore-point.ts
 import type { Verdict } from "../../core/verdict.ts";
 import { counted } from "../../core/words.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { summariesOf } from "../points/points.ts";
+import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
 import { repositoryReasons } from "./repository-status.ts";
 import { sharedOf } from "./shared.ts";
@@ -108,7 +108,7 @@ const ITEMS: readonly Item[] = [
     question: "The repository has room",
     codes: ["REPOSITORY_FILLING"],
     async answer({ context, source, watch }) {
-      const points = (await summariesOf(context, source.name)).map(({ point }) => point);
+      const points = (await pointsOf(context, source.name)).map(({ point }) => point);
       const stored = `${counted(points.length, "backup")} stored: ${formatBytes(points.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))}`;
       const freeBytes = await context.repository.storage.freeBytes?.({ signal: watch.signal });
       return yes(freeBytes === undefined ? `${stored}; the storage reports no limit` : `${stored}; ${formatBytes(freeBytes)} are free`);
@@ -161,7 +161,7 @@ const ITEMS: readonly Item[] = [
     ],
     unknown: ["OBJECT_UNREADABLE", "MEMORY_LOST", "MARKS_UNSIGNED"],
     async answer({ context, source }) {
-      const points = await summariesOf(context, source.name);
+      const points = await pointsOf(context, source.name);
       return points.length === 0 ? unknown("the repository holds no backup of it") : yes(`as written: ${counted(points.length, "backup")}`);
     },
   },
@@ -189,7 +189,7 @@ async function newestOfAll(context: Context, statuses: readonly SourceStatus[]):
   const found = storedOf(statuses);
   for (const name of context.sources.keys()) {
     if (judged.has(name)) continue;
-    const points = (await summariesOf(context, name)).map(({ point }) => point);
+    const points = (await pointsOf(context, name)).map(({ point }) => point);
     const last = newest(untilNow(points, context.clock.now()));
     if (last !== undefined) found.push(last);
   }

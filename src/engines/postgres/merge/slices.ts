@@ -59,17 +59,24 @@ export async function compareSlices(
   slices: number,
   among?: Chosen,
 ): Promise<SidesCompared> {
-  const [a, b] = await Promise.all([past, now].map((side) => digestsOf(side, algorithm, slices, among)));
-  if (a === undefined || b === undefined) throw new Error("a side is missing");
+  const [a, b] = await Promise.all([digestsOf(past, algorithm, slices, among), digestsOf(now, algorithm, slices, among)]);
   const differing: number[] = [];
   for (let i = 0; i < slices; i++) if (a.counts[i] !== b.counts[i] || a.sums[i] !== b.sums[i]) differing.push(i);
   const total = ({ counts }: Digests): number => counts.reduce((sum, count) => sum + count, 0);
   return { rows: { past: total(a), now: total(b) }, differing };
 }
 
-/** The condition that a row is in one of the chosen slices. */
-const isIn = (table: Table, algorithm: RowAlgorithm, { slices, differing }: Chosen): string =>
-  `(${keyHash(table, algorithm, "t")} & ${slices - 1}) = any ('{${differing.join(",")}}'::bigint[])`;
+/** The condition that a row is in one of the chosen slices; undefined when all are chosen. */
+const isIn = (table: Table, algorithm: RowAlgorithm, { slices, differing }: Chosen): string | undefined =>
+  differing.length === slices
+    ? undefined
+    : `(${keyHash(table, algorithm, "t")} & ${slices - 1}) = any ('{${differing.join(",")}}'::bigint[])`;
+
+/** The conditions that are given, together. */
+function whereOf(...given: readonly (string | undefined)[]): string {
+  const conditions = given.filter((one) => one !== undefined);
+  return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;
+}
 
 async function digestsOf(
   { snapshot, table, where }: Side,
@@ -85,8 +92,7 @@ async function digestsOf(
   const parts = isShared ? workers.map((_, i) => pagesOf(table.pages, i, workers.length)) : [undefined];
   await Promise.all(
     parts.map(async (pages, i) => {
-      const limits = [where, pages, among && isIn(table, algorithm, among)].filter((one) => one !== undefined);
-      const condition = limits.length > 0 ? ` where ${limits.join(" and ")}` : "";
+      const condition = whereOf(where, pages, among && isIn(table, algorithm, among));
       const sql = `select pg_catalog.string_agg(pg_catalog.concat_ws(',', b, n, x), ' ') as digests from (
         select b, pg_catalog.count(*) as n, ${combine} as x from (
           select ${keyHash(table, algorithm, "t")} & ${slices - 1} as b, pg_catalog.hashint8extended(${rowHash(table, algorithm, "t")}, 0) as x
@@ -176,17 +182,16 @@ let cursors = 0;
 async function* rowsIn(
   { snapshot: { control }, table, where }: Side,
   algorithm: RowAlgorithm,
-  { slices, differing }: Chosen,
+  chosen: Chosen,
 ): AsyncGenerator<HashedRow, void> {
   const cursor = `lifeboat_${++cursors}`;
   const keys = keyColumns(table);
   const names = keys.map((_, i) => `k${i}`);
-  const chosen = differing.length === slices ? "true" : `(p & ${slices - 1}) = any ('{${differing.join(",")}}'::bigint[])`;
   const inner = `select ${keyHash(table, algorithm, "t")} as p, ${rowHash(table, algorithm, "t")} as h, ${keys.map((key, i) => `${textOf(key, "t")} as k${i}`).join(", ")}
-    from ${fromOf(table)} t${where === undefined ? "" : ` where ${where}`}`;
+    from ${fromOf(table)} t${whereOf(where, isIn(table, algorithm, chosen))}`;
   const order = names.map((name) => `${name} collate pg_catalog."C"`).join(", ");
   await control.ask(
-    `declare ${cursor} no scroll cursor for select p::pg_catalog.text as p, h::pg_catalog.text as h, ${names.join(", ")} from (${inner}) rows where ${chosen} order by rows.p, ${order}`,
+    `declare ${cursor} no scroll cursor for select p::pg_catalog.text as p, h::pg_catalog.text as h, ${names.join(", ")} from (${inner}) rows order by rows.p, ${order}`,
   );
   const fetch = (): ReturnType<Asker["ask"]> => control.ask(`fetch forward ${FETCHED} from ${cursor}`);
   let next = fetch();
