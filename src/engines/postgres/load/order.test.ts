@@ -106,6 +106,15 @@ test("R56 of a line of pg_restore without an end only the beginning is kept, and
   assert.deepEqual(done, [8, 7]);
 });
 
+test("R33 what a server refused is told also where the lines of parallel workers are mixed", () => {
+  const listener = new RestoreListener([], () => {});
+  listener.feed(Buffer.from("pg_restore: pg_restore: error: finished item 7 TABLE DATA users\n"));
+  listener.feed(Buffer.from("could not execute query: ERROR:  it violates a foreign key\nDETAIL:  Key (id)=(secret)\n"));
+  listener.feed(Buffer.from("pg_restore: warning: errors ignored on restore: 1\n"));
+  listener.end();
+  assert.deepEqual(listener.accountedFor(), ["pg_restore met 1 errors, and said last: ERROR:  it violates a foreign key"]);
+});
+
 test("R33 a server that runs out of disk during a load is DISK_FULL, not a failed backup", async (t) => {
   const directory = await temporaryDirectory(t);
   const program = join(directory, "pg_restore");

@@ -93,6 +93,7 @@ const lastLine = (text: string): string => text.split("\n").at(-1) ?? text;
 
 /** A setting that a newer pg_restore pins at its start and an older server does not know: nothing is lost by it. */
 const HARMLESS = /unrecognized configuration parameter "(transaction_timeout|idle_session_timeout)"/;
+const MIXED = /^(?:pg_restore: |error: )*could not execute query: (ERROR: .*)$/;
 const MAX_PROBLEMS = 200;
 /** Of one line of pg_restore: what a server says may be as long as its rows. */
 const MAX_LINE_CHARACTERS = 16 * 1024;
@@ -141,6 +142,8 @@ export class RestoreListener {
   }
 
   #line(line: string): void {
+    // Workers write to one pipe in pieces: what a server said may follow the beginning of another worker's line, or lack its own.
+    this.#lastWords = MIXED.exec(line)?.[1] ?? this.#lastWords;
     const message = /^pg_restore: (?:\[[^\]]*\] )?(.*)$/.exec(line)?.[1];
     if (message === undefined) return;
     const finished = /^finished item (\d+) /.exec(message);
@@ -153,7 +156,7 @@ export class RestoreListener {
     if (ignored) this.ignoredErrors = Number(ignored[1]);
     const error = /^error: (?:could not execute query: )?(.*)$/.exec(message)?.[1];
     if (error !== undefined && HARMLESS.test(error)) this.#harmlessErrors++;
-    if (message.startsWith("error: ") || message.startsWith("warning: ")) this.#lastWords = message;
+    if (message.startsWith("error: ") || (message.startsWith("warning: ") && !ignored)) this.#lastWords = message;
     if (error !== undefined && this.#place?.kind === "MATERIALIZED VIEW DATA" && this.#onUnfilled !== undefined) {
       this.#harmlessErrors += 2; // at most: pg_restore counts the error of a worker, and the entry that it failed
       this.#onUnfilled(this.#place, error.replace(/^ERROR: +/, ""));
