@@ -43,6 +43,8 @@ export interface Manifest {
   readonly endedAt: string;
   /** The tiers of the policy that this backup was made for. Empty for a manual one. */
   readonly tiers: readonly string[];
+  /** It serves the slots of its tiers up to this instant, by the clock of the machine that made it. Absent: made by an older version. */
+  readonly servesTo?: string | undefined;
   readonly expiresAt?: string | undefined;
   /** The requested storage class. */
   readonly storageClass?: string | undefined;

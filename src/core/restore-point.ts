@@ -28,6 +28,8 @@ export interface RestorePoint {
   readonly storageClass?: string | undefined;
   /** The tiers of the policy that it was made for. Empty for a manual one. */
   readonly tiers: readonly string[];
+  /** It serves the slots of its tiers up to this instant, by the clock of the machine that made it. Absent: not recorded. */
+  readonly servesTo?: Date | undefined;
   readonly hold?: Hold | undefined;
   /** The deployment that it precedes. */
   readonly preDeploy?: string | undefined;
@@ -65,6 +67,7 @@ export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePo
     sourceBytes: manifest.sourceBytes,
     storageClass: marks.storageClass ?? manifest.storageClass,
     tiers: manifest.tiers,
+    servesTo: manifest.servesTo === undefined ? undefined : new Date(manifest.servesTo),
     hold: marks.hold,
     preDeploy: marks.preDeploy,
     verifiedAt: marks.verifiedAt,

@@ -79,3 +79,17 @@ test("manual, damaged and partial backups never substitute, and a damaged one do
   const tuesday = pointAt(time, { id: "tuesday" });
   assert.deepEqual([...standIns([weekly], [sunday, tuesday]).keys()], ["tuesday"]);
 });
+
+test("R24 a schedule of every minute misses no slot, whatever the server's clock says", () => {
+  const minutely: Tier = { tier: "minutely", cron: "* * * * *", keepMs: DAY };
+  // The server's clock is 20 seconds ahead, and the beat 40 seconds late.
+  const made = pointAt("2026-11-25T02:01:00Z", { tiers: ["minutely"], servesTo: at("2026-11-25T02:00:40Z") });
+  assert.deepEqual(tiersDue([minutely], [made], at("2026-11-25T02:00:59Z")), []);
+  assert.deepEqual(tiersDue([minutely], [made], at("2026-11-25T02:01:00Z")), ["minutely"]);
+  const behind = pointAt("2026-11-25T01:58:00Z", { tiers: ["minutely"], servesTo: at("2026-11-25T02:00:00Z") });
+  assert.deepEqual(tiersDue([minutely], [behind], at("2026-11-25T02:00:30Z")), []);
+  // This machine's clock was set back by seconds after the backup.
+  assert.deepEqual(tiersDue([minutely], [behind], at("2026-11-25T01:59:57Z")), []);
+  const [found] = standIns([{ ...minutely, tier: "other" }], [made]).values();
+  assert.deepEqual(found?.[0]?.slot, at("2026-11-25T02:00:00Z"), "it stands in for its own slot");
+});

@@ -17,16 +17,21 @@ export interface Tier {
   readonly name?: string | undefined;
 }
 
-/** A snapshot taken this shortly before a slot belongs to the slot, because the server's clock may be behind the scheduler's. */
+/**
+ * A snapshot taken this shortly before a slot belongs to the slot, because the server's clock may be behind the scheduler's. Only for
+ * points that do not record which slots they serve.
+ */
 export const SLOT_TOLERANCE_MS = 60_000;
 
 /** How long after its slot a backup counts as missing (daily: the 25 hours of R36). */
 export const OVERDUE_GRACE_MS = 3_600_000;
 
+/** Returns the instant up to which the point serves the slots of its tiers. */
+export const servedTo = ({ servesTo, time }: Pick<RestorePoint, "servesTo" | "time">): Date =>
+  servesTo ?? new Date(time.getTime() + SLOT_TOLERANCE_MS);
+
 /** Returns the slot of the tier that the point belongs to, or would belong to. */
-function slotOf(tier: Tier, point: RestorePoint): Date | undefined {
-  return previousSlot(tier.cron, new Date(point.time.getTime() + SLOT_TOLERANCE_MS));
-}
+const slotOf = (tier: Tier, point: RestorePoint): Date | undefined => previousSlot(tier.cron, servedTo(point));
 
 /** Returns the tiers without an intact backup for their present slot, which are the tiers of a backup made now. */
 export function tiersDue(tiers: readonly Tier[], points: readonly RestorePoint[], now: Date): string[] {
@@ -34,8 +39,7 @@ export function tiersDue(tiers: readonly Tier[], points: readonly RestorePoint[]
     .filter((tier) => {
       const slot = previousSlot(tier.cron, now);
       if (slot === undefined) return false;
-      const from = slot.getTime() - SLOT_TOLERANCE_MS;
-      return !points.some((point) => point.tiers.includes(tier.tier) && !isDamaged(point) && point.time.getTime() >= from);
+      return !points.some((point) => point.tiers.includes(tier.tier) && !isDamaged(point) && servedTo(point) >= slot);
     })
     .map((tier) => tier.tier);
 }

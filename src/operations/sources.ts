@@ -1,4 +1,5 @@
 // Sources by name, and an operation on each of several: one that fails keeps no other from its turn.
+import { createHash } from "node:crypto";
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { nextOf } from "../core/hints.ts";
 import { didYouMean } from "../core/suggest.ts";
@@ -16,6 +17,16 @@ export function sourceNamed({ sources }: Pick<Context, "sources">, name: string)
 /** The source named, or all of them. */
 export const sourcesNamed = (context: Pick<Context, "sources">, name: string | undefined): Source[] =>
   name === undefined ? [...context.sources.values()] : [sourceNamed(context, name)];
+
+/** The instant whose slots of the source are due at an instant: each begins at the source's own delay after the slot. */
+export const slotsDueAt = (source: Pick<Source, "name" | "jitterMs">, at: Date): Date => new Date(at.getTime() - delayOf(source));
+
+/** How long after each slot a source begins, in milliseconds: always the same, so that the times between its backups stay equal. */
+export function delayOf({ name, jitterMs = 0 }: Pick<Source, "name" | "jitterMs">): number {
+  if (jitterMs === 0) return 0;
+  const share = createHash("sha256").update(name).digest().readUInt32BE() / 2 ** 32;
+  return Math.floor((share * jitterMs) / 1000) * 1000;
+}
 
 export interface Outcomes<T> {
   readonly results: readonly T[];

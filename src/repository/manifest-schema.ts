@@ -45,6 +45,7 @@ export const manifestSchema: Schema<Manifest> = z
     snapshotAt: instant,
     endedAt: instant,
     tiers: list(word),
+    servesTo: maybe(instant),
     expiresAt: maybe(instant),
     storageClass: maybe(word),
     reason: maybe(prose),

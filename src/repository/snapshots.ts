@@ -32,6 +32,8 @@ export interface SnapshotRecord {
   readonly time: string;
   /** The name pattern of its policy rule. Absent: made by hand. */
   readonly rule?: string | undefined;
+  /** It serves the slots of its rule up to this instant, by the clock of the machine that made it. Absent: not recorded. */
+  readonly servesTo?: string | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
   readonly madeBy: string;
@@ -59,6 +61,7 @@ export const snapshotSchema: Schema<SnapshotRecord> = z.looseObject({
   createdAt: instant,
   time: instant,
   rule: maybe(word),
+  servesTo: maybe(instant),
   reason: maybe(prose),
   note: maybe(prose),
   madeBy: word,

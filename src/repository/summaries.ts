@@ -20,7 +20,15 @@ export interface PointSummary {
 
 const FACTS = ["kind", "tables", "base", "log", "consistency", "fingerprint", "content"] as const;
 
-const INSTANTS = ["time", "endedAt", "expiresAt", "verifiedAt", "damagedAt", "acceptedAt"] as const satisfies (keyof RestorePoint)[];
+const INSTANTS = [
+  "time",
+  "endedAt",
+  "expiresAt",
+  "verifiedAt",
+  "damagedAt",
+  "acceptedAt",
+  "servesTo",
+] as const satisfies (keyof RestorePoint)[];
 
 /** All of a source is read again after this long, so that a file that was changed where it lies does not stay unnoticed. */
 const KEPT_MS = 3_600_000;

@@ -26,6 +26,8 @@ export interface BackupRequest {
   readonly name?: string | undefined;
   /** Tiers of the policy it is made for; they give name pattern (of the one that keeps it longest), storage class and expiry. */
   readonly tiers?: readonly string[] | undefined;
+  /** It serves their slots up to this instant. Default: the instant at which it begins. */
+  readonly servesTo?: Date | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
   readonly hold?: boolean | undefined;
@@ -133,6 +135,7 @@ export async function commitDraft(
     snapshotAt: snapshotAt.toISOString(),
     endedAt: context.clock.now().toISOString(),
     tiers: tiers.map(({ tier }) => tier),
+    servesTo: (request.servesTo ?? draft.startedAt).toISOString(),
     expiresAt: expiryOf(source, request, tiers, snapshotAt)?.toISOString(),
     storageClass: draft.storing.storageClass,
     reason: request.reason,

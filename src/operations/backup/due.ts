@@ -3,10 +3,11 @@
 import { previousSlot } from "../../core/cron.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { isDamaged, isInFuture, type RestorePoint, untilNow } from "../../core/restore-point.ts";
-import { tiersDue } from "../../core/tiers.ts";
+import { servedTo, tiersDue } from "../../core/tiers.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { summariesOf } from "../points/points.ts";
 import { isScheduled, snapshotRetention, snapshotsOf } from "../points/snapshots.ts";
+import { slotsDueAt } from "../sources.ts";
 import { latestOf } from "../watch/clocks.ts";
 import { type BackupResult, backup } from "./backup.ts";
 import { type SnapshotResult, snapshot } from "./snapshot.ts";
@@ -46,7 +47,18 @@ export async function dueOf(context: Context, source: Source, watch: Watch, at =
 function isBaseDue({ engine, baseCron }: Source, points: readonly RestorePoint[], now: Date): boolean {
   if (engine.physical === undefined || baseCron === undefined) return false;
   const slot = previousSlot(baseCron, now);
-  return slot !== undefined && !points.some((point) => point.kind === "base" && !isDamaged(point) && point.time >= slot);
+  return slot !== undefined && !points.some((point) => point.kind === "base" && !isDamaged(point) && servedTo(point) >= slot);
+}
+
+type Due = Awaited<ReturnType<typeof dueOf>>;
+
+/** Says what is due now. What the schedule waits with, for the delay of the source, is made when nothing else is due. */
+async function dueNow(context: Context, source: Source, watch: Watch): Promise<Due & { readonly servesTo: Date }> {
+  const now = context.clock.now();
+  const servesTo = slotsDueAt(source, now);
+  const due = await dueOf(context, source, watch, servesTo);
+  if (due.tiers.length > 0 || due.base || due.rules.length > 0 || servesTo >= now) return { ...due, servesTo };
+  return { ...(await dueOf(context, source, watch, now)), servesTo: now };
 }
 
 /** Makes what is due, source by source. */
@@ -64,29 +76,30 @@ export async function makeDue(context: Context, sources: Iterable<Source>, reque
   };
   for (const source of sources) {
     await attempt(source, "what is due", async () => {
-      const { tiers, base, rules } = await dueOf(context, source, watch);
+      const { tiers, base, rules, servesTo } = await dueNow(context, source, watch);
       const { reason, note, fingerprint } = request;
       // Another process may have made it before this one got the lease.
-      const still = (isDue: (due: Awaited<ReturnType<typeof dueOf>>) => boolean) => async (): Promise<void> => {
-        if (!isDue(await dueOf(context, source, watch)))
+      const still = (isDue: (due: Due) => boolean) => async (): Promise<void> => {
+        if (!isDue(await dueOf(context, source, watch, servesTo)))
           throw new LifeboatError("NOT_DUE", `another process made what was due of ${source.name}`);
       };
       if (tiers.length > 0) {
         await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
           const kind = source.tables === undefined ? "full" : "tables";
           const confirm = still((due) => tiers.every((tier) => due.tiers.includes(tier)));
-          made.push(await backup(context, source, { kind, tiers, reason, note, confirm }, watch));
+          made.push(await backup(context, source, { kind, tiers, servesTo, reason, note, confirm }, watch));
         });
       }
       if (base) {
         await attempt(source, "base backup", async () => {
-          made.push(await backup(context, source, { kind: "base", reason, note, confirm: still((due) => due.base) }, watch));
+          const confirm = still((due) => due.base);
+          made.push(await backup(context, source, { kind: "base", servesTo, reason, note, confirm }, watch));
         });
       }
       for (const rule of rules) {
         await attempt(source, `snapshot ${rule.name}`, async () => {
           const confirm = still((due) => due.rules.some(({ name }) => name === rule.name));
-          made.push(await snapshot(context, source, { rule, reason, note, fingerprint, confirm }, watch));
+          made.push(await snapshot(context, source, { rule, servesTo, reason, note, fingerprint, confirm }, watch));
         });
       }
     });

@@ -20,6 +20,8 @@ export interface SnapshotRequest {
   readonly name?: string | undefined;
   /** The rule of the policy that it is made for. */
   readonly rule?: SnapshotRule | undefined;
+  /** It serves the rule's slots up to this instant. Default: the instant at which it begins. */
+  readonly servesTo?: Date | undefined;
   /** The deployment it is made before: held until released. */
   readonly preDeploy?: string | undefined;
   /** Overrides the policy's choice. */
@@ -50,6 +52,7 @@ export async function snapshot(context: Context, source: Source, request: Snapsh
     { verb: "snapshot", source: source.name, exclusive: true, confirm: request.confirm },
     watch,
     async (job) => {
+      const servesTo = request.servesTo ?? context.clock.now();
       const work = { signal: job.signal, progress: watch.progress };
       const form = formOf(source, control, request);
       const name = await job.step("room", async () => {
@@ -73,6 +76,7 @@ export async function snapshot(context: Context, source: Source, request: Snapsh
         createdAt: made.createdAt.toISOString(),
         time: made.time.toISOString(),
         ...wordsOf(context, source, request, made.time),
+        servesTo: servesTo.toISOString(),
         madeBy: `${thisOwner().user}@${thisOwner().host}`,
         job: job.id,
         fingerprint,

@@ -48,6 +48,7 @@ function entryOf(source: string, snapshot: ProviderSnapshot, record: SnapshotRec
     sizeBytes: snapshot.sizeBytes ?? 0,
     sourceBytes: snapshot.sizeBytes ?? 0,
     tiers: record?.rule === undefined ? [] : [record.rule],
+    servesTo: date(record?.servesTo),
     hold: record && holdOfRecord(record),
     preDeploy: record?.preDeploy,
     verifiedAt: date(record?.verifiedAt),

@@ -5,7 +5,8 @@ import { LifeboatError } from "../../core/errors.ts";
 import { openCatalog } from "../../repository/catalog.ts";
 import { Journal } from "../../repository/journal.ts";
 import type { Context, Source } from "../context.ts";
-import { delayOf, isExpiryDue, nextSlotOf } from "./schedule.ts";
+import { delayOf } from "../sources.ts";
+import { isExpiryDue, nextSlotOf } from "./schedule.ts";
 
 test("R24 the delay of a source is always the same, within the jitter, and differs between sources", () => {
   const names = Array.from({ length: 40 }, (_, index) => `shop${index}`);

@@ -1,6 +1,5 @@
 // The schedule of a source: what its policy and its drills make when, and what of it is due. Everything is computed from the
 // configuration and the repository, so that no process has to remember anything.
-import { createHash } from "node:crypto";
 import { nextSlot, previousSlot } from "../../core/cron.ts";
 import { isPaused, readPauses } from "../../repository/pauses.ts";
 import { dueOf } from "../backup/due.ts";
@@ -8,7 +7,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { Failure } from "../operation.ts";
 import { summariesOf } from "../points/points.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
-import { failureOf } from "../sources.ts";
+import { delayOf, failureOf, slotsDueAt } from "../sources.ts";
 import { type JobsSince, jobsReadOnce } from "./shared.ts";
 
 export interface Scheduled {
@@ -80,7 +79,7 @@ export async function scheduleOf(context: Context, source: Source, watch: Watch,
   const entries: Scheduled[] = [];
   for (const operation of OPERATIONS) {
     if (rules[operation].length === 0) continue;
-    const due = await DUE[operation](context, source, watch, before(now, source), jobs);
+    const due = await DUE[operation](context, source, watch, slotsDueAt(source, now), jobs);
     for (const rule of rules[operation])
       entries.push({ ...rule, due: due.has(`${rule.what} ${rule.name}`), ...slotsOf(source, rule.cron, now) });
   }
@@ -90,18 +89,8 @@ export async function scheduleOf(context: Context, source: Source, watch: Watch,
 /** The slots around the instant, each after the delay of the source. A slot whose delay has not passed yet is the next one. */
 function slotsOf(source: Source, cron: string, now: Date): Pick<Scheduled, "lastSlot" | "nextSlot"> {
   const later = (slot: Date | undefined): Date | undefined => slot && new Date(slot.getTime() + delayOf(source));
-  const at = before(now, source);
+  const at = slotsDueAt(source, now);
   return { lastSlot: later(previousSlot(cron, at)), nextSlot: later(nextSlot(cron, at)) };
-}
-
-/** The instant whose slots are due now, after the delay of the source. */
-const before = (now: Date, source: Source): Date => new Date(now.getTime() - delayOf(source));
-
-/** How long after each slot a source begins: always the same, so that the times between its backups stay equal. */
-export function delayOf({ name, jitterMs = 0 }: Pick<Source, "name" | "jitterMs">): number {
-  if (jitterMs === 0) return 0;
-  const share = createHash("sha256").update(name).digest().readUInt32BE() / 2 ** 32;
-  return Math.floor((share * jitterMs) / 1000) * 1000;
 }
 
 /** When the schedule of the source next asks for work. Computed without looking at the repository. */
@@ -128,7 +117,9 @@ export async function dueWork(
     const slots = new Map(rules[operation].map(({ what, name, cron }) => [`${what} ${name}`, slotsOf(source, cron, now).lastSlot]));
     if (slots.size === 0) continue;
     try {
-      const due = [...(await DUE[operation](context, source, watch, before(now, source), jobs))].flatMap((name) => slots.get(name) ?? []);
+      const due = [...(await DUE[operation](context, source, watch, slotsDueAt(source, now), jobs))].flatMap(
+        (name) => slots.get(name) ?? [],
+      );
       if (due.length === 0) continue;
       const slot = new Date(Math.max(...due.map((at) => at.getTime()))).toISOString();
       work.push({
