@@ -17,20 +17,25 @@ export const scheduleCommand = defineCommand({
   run: (call) =>
     perform(call, schedule, call.args, ({ entries, pauses, failures, timeZone }) => {
       const isPaused = (name: string): boolean => pauses.some(({ source }) => source === name);
-      const rows = entries.map(({ source, what, name, cron, due, nextAt, nextLocal }) => [
+      const rows = entries.map(({ source, what, name, cron, due, waits, nextAt, nextLocal }) => [
         nextAt === null ? "never" : formatInstant(new Date(nextAt)),
         nextLocal === null ? "" : `${nextLocal.slice(0, 16).replace("T", " ")} ${nextLocal.slice(-6)}`,
         source,
         what,
         name,
         cron,
-        isPaused(source) ? "paused" : due ? call.paint.yellow("due now") : "",
+        isPaused(source) ? "paused" : due ? call.paint.yellow("due now") : waits === null ? "" : call.paint.yellow("waits"),
       ]);
       const columns = ["next", timeZone, "source", "what", "for", "cron", ""].map((title) => ({ title }));
       return [
         rows.length === 0
           ? "nothing is scheduled: no source has a policy or a drill with a schedule"
           : renderTable(columns, rows, { paint: call.paint }),
+        ...entries.flatMap(({ source, waits }) =>
+          waits === null
+            ? []
+            : [`the expiry of ${source} waits since ${formatInstant(new Date(waits.since))}: ${waits.reasons.join("; ")}`],
+        ),
         ...renderFailures(failures, call.paint),
       ].join("\n");
     }),

@@ -59,6 +59,9 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
     ...(found.paused === null
       ? []
       : [`  paused since ${day(found.paused.at)} by ${found.paused.by}${found.paused.reason === null ? "" : `: ${found.paused.reason}`}`]),
+    ...(found.expiryWaits === null
+      ? []
+      : [`  expiry waits since ${day(found.expiryWaits.since)}: ${found.expiryWaits.reasons.join("; ")}`]),
     ...nextLines(reasons),
     renderFacts(
       [

@@ -9,6 +9,7 @@ import { silentProgress } from "../../ports/progress.ts";
 import type { Storage } from "../../ports/storage.ts";
 import { commitManifest, readManifest } from "../../repository/backups.ts";
 import { openCatalog } from "../../repository/catalog.ts";
+import { Journal } from "../../repository/journal.ts";
 import { backupFolderName, partName } from "../../repository/layout.ts";
 import { listLeases } from "../../repository/lease-files.ts";
 import { acquireLease } from "../../repository/leases.ts";
@@ -18,7 +19,9 @@ import { generateIdentity } from "../../seal/keys.ts";
 import type { Context, Source } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
+import { jobsReadOnce } from "../watch/shared.ts";
 import { expire, planExpire } from "./expire.ts";
+import { expiryWait, isExpiryDue } from "./expiry-due.ts";
 import { holdUndo } from "./hold.ts";
 
 const DAY_MS = 86_400_000;
@@ -206,4 +209,77 @@ test("R10 undo sets of merges go 7 days later, and stay as long as they are on h
   const left = [];
   for await (const { name } of storage.list("sources/shop/undo/")) left.push(name);
   assert.ok(left.length === 3 && left.every((name) => name.startsWith("sources/shop/undo/bb.")), left.join());
+});
+
+/** The same source with an expiry that is due each day at 02:30, half an hour ago. */
+async function scheduled(t: TestContext) {
+  const world = await fiveBackups(t);
+  const source: Source = { ...world.source, expireCron: "30 2 * * *", policy: { tiers: [], keepManualMs: 3 * DAY_MS } };
+  const isDue = () => isExpiryDue(world.context, source, watch);
+  const wait = () => expiryWait(world.context, source, jobsReadOnce(world.context, watch.signal));
+  const due = async () => expire(world.context, source, watch, { confirm: async () => assert.ok(await isDue()) });
+  return { ...world, source, isDue, wait, due };
+}
+
+test("R24 an expiry that was blocked is tried again in its slot, once nothing is in its way", async (t) => {
+  const { context, source, isDue, wait, due, left, places, clock } = await scheduled(t);
+  const newest = places[4];
+  assert.ok(newest);
+  const find = (change: "damagedAt" | "verifiedAt") => mark(context.repository, source.name, newest.id, { [change]: clock.now() });
+  await find("damagedAt");
+  assert.equal(await isDue(), true);
+  assert.equal(await wait(), undefined);
+  const { blocked } = await due();
+  assert.match(blocked.join(), /was found damaged/);
+  for (const hours of [0, 1, 5, 10]) {
+    clock.advance(hours * 3_600_000);
+    assert.equal(await isDue(), false, "it is not tried while the obstacle is known to be there");
+    assert.deepEqual((await wait())?.reasons, blocked);
+  }
+  await find("verifiedAt");
+  assert.equal(await isDue(), true);
+  assert.equal((await due()).remove.length, 2);
+  assert.deepEqual(await left(), [2, 3, 4]);
+  assert.deepEqual([await isDue(), await wait()], [false, undefined]);
+  clock.advance(DAY_MS);
+  assert.equal(await isDue(), true, "the next slot is due by itself");
+});
+
+test("R24 an expiry whose obstacle is only found by trying is tried again after growing pauses", async (t) => {
+  const { context, isDue, wait, due, left, places, clock } = await scheduled(t);
+  const record = { job: "x", journal: "jobs/2026/11/21/x.json", verb: "restore", source: "shop", point: places[0]?.id };
+  const lease = await acquireLease(context.repository, "restore-shop-x", record, clock);
+  const tried: number[] = [];
+  for (let minutes = 0; minutes < 120; minutes += 5) {
+    if (await isDue()) {
+      assert.equal((await due()).refused.length, 1);
+      tried.push(minutes);
+    }
+    clock.advance(5 * 60_000);
+  }
+  assert.deepEqual(tried, [0, 10, 30, 70]);
+  assert.match((await wait())?.reasons.join() ?? "", /is using it/);
+  await lease.release();
+  clock.advance(60 * 60_000);
+  assert.equal((await due()).refused.length, 0);
+  assert.deepEqual([await left(), await isDue(), await wait()], [[2, 3, 4], false, undefined]);
+});
+
+test("R24 R53 an expiry is done once per slot; one that was killed or cancelled was not done", async (t) => {
+  const { context, isDue, clock } = await scheduled(t);
+  const end = async (id: string, error?: LifeboatError) => {
+    const journal = Journal.prepare(context.repository, clock, { id, verb: "expire", source: "shop", lifeboat: "test" });
+    await journal.write();
+    assert.equal(await isDue(), false, "one that runs is not begun again");
+    await journal.end(error === undefined ? {} : { error });
+    clock.advance(1000);
+  };
+  await end("01zzzzzzzzzzz1", new LifeboatError("CANCELLED", "its process ended before it did"));
+  assert.equal(await isDue(), true);
+  await end("01zzzzzzzzzzz2", new LifeboatError("STORAGE_FAILED", "the storage does not answer"));
+  assert.equal(await isDue(), false);
+  clock.advance(600_000);
+  assert.equal(await isDue(), true, "what failed is tried again after a pause");
+  await end("01zzzzzzzzzzz3");
+  assert.equal(await isDue(), false);
 });

@@ -15,11 +15,11 @@ import { type Job, runJob } from "../jobs/job.ts";
 import type { JobOrder } from "../jobs/records.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { contentReasonsOf } from "../points/content.ts";
-import { pointsOf } from "../points/points.ts";
+import { pointsOf, type SummaryEntry, summariesOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
+import { lastAttempt } from "../watch/attempt.ts";
 import { clockDoubts, latestOf, readClocks } from "../watch/clocks.ts";
 import { sharedOf } from "../watch/shared.ts";
-import { lastAttempt } from "../watch/status.ts";
 import { baseKeepReasons, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
 import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
 
@@ -50,29 +50,13 @@ export type ExpireRequest = Pick<ExpireOptions, "most" | "future"> & { readonly 
 export async function planExpire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   await context.catalog.forget(source.name); // what is removed is decided by manifests that were read now
   const entries = await pointsOf(context, source.name);
-  const flaw = context.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
+  const flaw = blockingFlaw(context, source);
   if (flaw !== undefined) {
-    throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while this stands: ${flaw.message}`, {
+    throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while this stands: ${flaw}`, {
       hint: `put back what is missing; or, when it is lost for good, run \`lifeboat acknowledge ${source.name}\``,
     });
   }
-  const points = entries.map(({ point }) => point);
-  const attempt = await lastAttempt(context, source.name, points, await sharedOf(context, watch.signal));
-  const { storageClasses } = context.repository.storage.capabilities;
-  const log = await logOn(context, source.name, entries, watch.signal);
-  const clocks = await readClocks(context, source, watch);
-  const now = clocks.here;
-  const { most, future } = request;
-  const by = {
-    most,
-    future,
-    doubts: [...clockDoubts(clocks), ...contentReasonsOf(source, entries).map(({ message }) => message)],
-    present: latestOf(clocks),
-  };
-  const keepReasons = baseKeepReasons(log, points, source, now);
-  const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, keepReasons };
-  const backups = decide(points, source.policy, now, options);
-  const snapshots = await planSnapshotExpiry(context, source, by, watch);
+  const { backups, snapshots, blocked, log, now } = await decideOn(context, source, entries, watch, request);
   const removing = new Set(backups.remove.map(({ point }) => point.id));
   const undoSets = await undoSetsOf(context, source, now, backups.blocked, watch);
   const archived = log.log.segments.length + log.log.orphans.length > 0;
@@ -85,9 +69,49 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
     remove: [...backups.remove, ...snapshots.remove],
     withheld: [...(backups.withheld ?? []), ...(snapshots.withheld ?? [])],
     transitions: backups.transitions,
-    blocked: [...new Set([...backups.blocked, ...snapshots.blocked])],
+    blocked,
     refused: [],
   };
+}
+
+/**
+ * Says why nothing of the source would be removed now, judged by what is known without reading every manifest again. Empty: nothing
+ * keeps an expiry from its work.
+ */
+export async function obstaclesNow(context: Context, source: Source, watch: Watch): Promise<readonly string[]> {
+  const entries = await summariesOf(context, source.name);
+  const flaw = blockingFlaw(context, source);
+  return flaw === undefined ? (await decideOn(context, source, entries, watch, {})).blocked : [flaw];
+}
+
+const blockingFlaw = ({ catalog }: Context, { name }: Source): string | undefined =>
+  catalog.flaws(name).find(({ code }) => BLOCKING.has(code))?.message;
+
+/** Decides about backups and about points at the provider. */
+async function decideOn<E extends SummaryEntry>(
+  context: Context,
+  source: Source,
+  entries: readonly E[],
+  watch: Watch,
+  { most, future }: ExpireRequest,
+) {
+  const points = entries.map(({ point }) => point);
+  const attempt = await lastAttempt(context, source.name, points, await sharedOf(context, watch.signal));
+  const { storageClasses } = context.repository.storage.capabilities;
+  const log = await logOn(context, source.name, entries, watch.signal);
+  const clocks = await readClocks(context, source, watch);
+  const now = clocks.here;
+  const by = {
+    most,
+    future,
+    doubts: [...clockDoubts(clocks), ...contentReasonsOf(source, entries).map(({ message }) => message)],
+    present: latestOf(clocks),
+  };
+  const keepReasons = baseKeepReasons(log, points, source, now);
+  const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, keepReasons };
+  const backups = decide(points, source.policy, now, options);
+  const snapshots = await planSnapshotExpiry(context, source, by, watch);
+  return { backups, snapshots, blocked: [...new Set([...backups.blocked, ...snapshots.blocked])], log, now };
 }
 
 /** Removes and moves what the policy says, oldest first. A point that another job uses stays until the next expiry. */
@@ -98,6 +122,9 @@ export async function expire(context: Context, source: Source, watch: Watch, req
     watch,
     async (job) => {
       const plan = await job.step("decide", () => planExpire(context, source, watch, request));
+      // One that a schedule asked for has no reader of its result but the log.
+      if (request.confirm !== undefined && plan.blocked.length > 0)
+        watch.progress.note(`nothing of ${source.name} is removed while ${plan.blocked.join("; ")}`);
       const folders = new Map((await pointsOf(context, source.name)).map(({ point, folder }) => [point.id, folder]));
       const atProvider = await snapshotsOf(context, source, { signal: job.signal });
       const refused: { point: RestorePoint; message: string }[] = [];
@@ -143,8 +170,19 @@ export async function expire(context: Context, source: Source, watch: Watch, req
       const gone = plan.remove.filter(({ point }) => !withheld.some((one) => one.point.id === point.id));
       return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, powerless, log };
     },
-    ({ remove: removed, refused }) => ({ removed: removed.length, refused: refused.length }),
+    (done) => ({ removed: done.remove.length, refused: done.refused.length, waits: waitsOf(done) }),
   );
+}
+
+/** Reasons that a journal holds, and their length. */
+const MOST_REASONS = 5;
+const LONGEST_REASON = 300;
+
+/** Why it was not done, so that its slot is tried again. What these credentials may never remove does not wait. */
+function waitsOf({ blocked, refused, log, powerless }: ExpireResult): string[] {
+  if (powerless !== undefined) return [];
+  const reasons = new Set([...blocked, ...refused.map(({ message }) => message), ...(log?.refused === undefined ? [] : [log.refused])]);
+  return [...reasons].slice(0, MOST_REASONS).map((one) => one.slice(0, LONGEST_REASON));
 }
 
 /** A hold keeps an undo set beyond its time, and so does all that keeps restore points from being removed. */

@@ -13,6 +13,7 @@ import { logOf, type SourceLog } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { holdersOf } from "../jobs/holders.ts";
 import type { Job } from "../jobs/job.ts";
+import type { SummaryEntry } from "../points/points.ts";
 
 export interface LogExpiryPlan extends LogExpiry {
   readonly removeBytes: number;
@@ -24,7 +25,7 @@ export interface LogExpiryPlan extends LogExpiry {
 
 /** What the window says of the bases, for the decision about restore points; undefined: no window was asked for. */
 export function baseKeepReasons(
-  log: SourceLog,
+  log: SourceLog<SummaryEntry>,
   points: readonly RestorePoint[],
   source: Source,
   now: Date,
@@ -40,7 +41,12 @@ export function baseKeepReasons(
   return keepReasons;
 }
 
-const keepReasonsFor = ({ windows, bases }: SourceLog, { engine }: Source, windowMs: number, now: Date): Map<string, KeepReason> =>
+const keepReasonsFor = (
+  { windows, bases }: SourceLog<SummaryEntry>,
+  { engine }: Source,
+  windowMs: number,
+  now: Date,
+): Map<string, KeepReason> =>
   engine.log === undefined ? windowKeepReasons(windows, bases, windowMs) : dumpKeepReasons(windows, windowMs, now);
 
 /** What would go of the log, once the restore points that are to go have gone. */

@@ -5,9 +5,9 @@ import { pointJson } from "../../core/restore-point.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { type ExpireRequest, type ExpireResult, expire as expireSource, planExpire } from "../retention/expire.ts";
+import { isExpiryDue } from "../retention/expiry-due.ts";
 import { about, bytes, count, failure, orNull, point, sourceName, storageClass } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
-import { isExpiryDue } from "../watch/schedule.ts";
 
 const decision = z.strictObject({ point, reasons: about(z.readonly(z.array(z.string())), "Rules that decided it.") });
 const decisions = z.array(decision);

@@ -6,6 +6,7 @@ import { understood } from "../../core/recovery-target.ts";
 import { presentOf } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { timeZone } from "../recovery/schemas.ts";
+import { expiryWaitJson, expiryWaitSchema } from "../retention/expiry-due.ts";
 import { about, failure, instant, iso, orNull, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 import { scheduleOf } from "../watch/schedule.ts";
@@ -26,6 +27,7 @@ export const schedule = operation({
           name: about(z.string(), "Tier, rule or drill."),
           cron: about(z.string(), "In UTC, unless it names a time zone."),
           due: about(z.boolean(), "`tick` does it now, unless the source is paused."),
+          waits: about(orNull(expiryWaitSchema), "Why an expiry could not be done since its slot. It is tried again when that is over."),
           lastAt: about(orNull(instant), "The newest slot."),
           nextAt: orNull(instant),
           nextLocal: about(orNull(z.string()), "The same in the configured time zone."),
@@ -44,9 +46,10 @@ export const schedule = operation({
     const pauses = await pausesNow(context);
     const jobs = jobsReadOnce(context, context.signal);
     const { results, failures } = await eachSource(sources, context, async (one) =>
-      (await scheduleOf(context, one, context, jobs)).map(({ lastSlot, nextSlot, ...entry }) => ({
+      (await scheduleOf(context, one, context, jobs)).map(({ lastSlot, nextSlot, waits, ...entry }) => ({
         source: one.name,
         ...entry,
+        waits: expiryWaitJson(waits),
         lastAt: iso(lastSlot),
         nextAt: iso(nextSlot),
         nextLocal: local(nextSlot),

@@ -6,6 +6,7 @@ import { readAll } from "../../repository/read-all.ts";
 import type { LogStatus } from "../archive/log-status.ts";
 import { operation, worstOf } from "../operation.ts";
 import { objective } from "../recovery/schemas.ts";
+import { expiryWaitJson, expiryWaitSchema } from "../retention/expiry-due.ts";
 import {
   about,
   bytes,
@@ -95,6 +96,7 @@ const source = z.strictObject({
   exposureSeconds: about(orNull(seconds), "Now minus the newest instant that can be reached. Null: there is none."),
   objective,
   paused: about(orNull(pauseSchema), "Its scheduled work is paused. Null: it is not."),
+  expiryWaits: about(orNull(expiryWaitSchema), "Why its expiry could not be done since its slot. Null: it was, or is not due."),
 });
 
 export const status = operation({
@@ -154,6 +156,7 @@ function sourceJson(found: SourceStatus): z.infer<typeof source> {
     exposureSeconds: exposureMs === undefined ? null : Math.round(inSeconds(exposureMs)),
     objective: of.objective,
     paused: pauseJson(found.paused),
+    expiryWaits: expiryWaitJson(found.expiryWaits),
   };
 }
 

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drivenClock, temporaryDirectory, temporaryRepository } from "../../../test/support/repository.ts";
-import { LifeboatError } from "../../core/errors.ts";
-import { openCatalog } from "../../repository/catalog.ts";
-import { Journal } from "../../repository/journal.ts";
-import type { Context, Source } from "../context.ts";
 import { delayOf } from "../sources.ts";
-import { isExpiryDue, nextSlotOf } from "./schedule.ts";
+import { nextSlotOf } from "./schedule.ts";
 
 test("R24 the delay of a source is always the same, within the jitter, and differs between sources", () => {
   const names = Array.from({ length: 40 }, (_, index) => `shop${index}`);
@@ -35,29 +30,4 @@ test("R24 the next slot of a source is the earliest of its schedules, after its 
   assert.deepEqual(nextSlotOf(source, new Date("2026-11-29T12:00:00Z")), after("2026-11-30T00:00:00Z"));
   // Within the delay, the slot is still to come.
   assert.deepEqual(nextSlotOf(source, new Date(after("2026-11-29T02:00:00Z").getTime() - 1000)), after("2026-11-29T02:00:00Z"));
-});
-
-test("R24 R53 an expiry is done once per slot; one that was killed or cancelled was not done", async (t) => {
-  const clock = drivenClock("2026-11-29T04:05:00.000Z");
-  const repository = await temporaryRepository(t, clock);
-  const catalog = openCatalog(repository, await temporaryDirectory(t), () => clock.now().getTime());
-  t.after(() => catalog.close());
-  const source = { name: "shop", expireCron: "0 4 * * *" } as unknown as Source;
-  const isDue = () => isExpiryDue({ catalog, clock } as unknown as Context, source, { signal: new AbortController().signal });
-  const expire = async (id: string, error?: LifeboatError) => {
-    const journal = Journal.prepare(repository, clock, { id, verb: "expire", source: "shop", lifeboat: "test" });
-    await journal.write();
-    assert.equal(await isDue(), false, "one that runs is not begun again");
-    await journal.end(error === undefined ? {} : { error });
-    clock.advance(1000);
-  };
-  assert.equal(await isDue(), true);
-  await expire("01zzzzzzzzzzz1", new LifeboatError("CANCELLED", "its process ended before it did"));
-  assert.equal(await isDue(), true);
-  await expire("01zzzzzzzzzzz2", new LifeboatError("INTEGRITY", "a manifest is missing"));
-  assert.equal(await isDue(), false, "what failed is tried again at the next slot");
-  clock.advance(24 * 3_600_000);
-  assert.equal(await isDue(), true);
-  await expire("01zzzzzzzzzzz3");
-  assert.equal(await isDue(), false);
 });

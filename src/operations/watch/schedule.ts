@@ -7,6 +7,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { Failure } from "../operation.ts";
 import { summariesOf } from "../points/points.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
+import { type ExpiryWait, expiryWait, isExpiryDue } from "../retention/expiry-due.ts";
 import { delayOf, failureOf, slotsDueAt } from "../sources.ts";
 import { type JobsSince, jobsReadOnce } from "./shared.ts";
 
@@ -17,6 +18,8 @@ export interface Scheduled {
   /** In UTC, unless it names a time zone. */
   readonly cron: string;
   readonly due: boolean;
+  /** It was tried in this slot and could not be done. */
+  readonly waits?: ExpiryWait | undefined;
   readonly lastSlot: Date | undefined;
   readonly nextSlot: Date | undefined;
 }
@@ -73,15 +76,21 @@ const DUE: Readonly<
 };
 
 /** What is scheduled for the source, in the order of the next slots. `jobs`: journals that are read once for several sources. */
-export async function scheduleOf(context: Context, source: Source, watch: Watch, jobs?: JobsSince): Promise<Scheduled[]> {
+export async function scheduleOf(
+  context: Context,
+  source: Source,
+  watch: Watch,
+  jobs: JobsSince = jobsReadOnce(context, watch.signal),
+): Promise<Scheduled[]> {
   const now = context.clock.now();
   const rules = rulesOf(source);
   const entries: Scheduled[] = [];
   for (const operation of OPERATIONS) {
     if (rules[operation].length === 0) continue;
     const due = await DUE[operation](context, source, watch, slotsDueAt(source, now), jobs);
+    const waits = operation === "expire" ? await expiryWait(context, source, jobs, slotsDueAt(source, now)) : undefined;
     for (const rule of rules[operation])
-      entries.push({ ...rule, due: due.has(`${rule.what} ${rule.name}`), ...slotsOf(source, rule.cron, now) });
+      entries.push({ ...rule, due: due.has(`${rule.what} ${rule.name}`), waits, ...slotsOf(source, rule.cron, now) });
   }
   return entries.sort((a, b) => (a.nextSlot?.getTime() ?? 0) - (b.nextSlot?.getTime() ?? 0));
 }
@@ -140,18 +149,4 @@ export async function dueWork(
 export async function unpaused(context: Context, sources: readonly Source[], signal: AbortSignal): Promise<Source[]> {
   const pauses = await readPauses(context.repository, signal);
   return sources.filter(({ name }) => !isPaused(pauses.get(name), context.clock.now()));
-}
-
-/** An expiry is due once per slot: one that failed is tried again at the next. One that was cancelled or killed was not done. */
-export async function isExpiryDue(
-  { catalog, clock }: Context,
-  source: Source,
-  watch: Pick<Watch, "signal">,
-  at = clock.now(),
-  jobs: JobsSince = jobsReadOnce({ catalog }, watch.signal),
-): Promise<boolean> {
-  const slot = source.expireCron === undefined ? undefined : previousSlot(source.expireCron, at);
-  if (slot === undefined) return false;
-  for await (const job of jobs({ verb: "expire", source: source.name }, slot)) if (job.error?.code !== "CANCELLED") return false;
-  return true;
 }

@@ -1,12 +1,12 @@
 // Judges whether each source is protected now, by the source itself, the repository and the evidence. What is not known is not green.
 import { overdueDrill } from "../../core/drill-schedule.ts";
 import { formatInstant } from "../../core/duration.ts";
-import { isLifeboatError, isOfRequest } from "../../core/errors.ts";
-import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../../core/health.ts";
+import { isLifeboatError } from "../../core/errors.ts";
+import { type Health, type HealthReason, judgeSource } from "../../core/health.ts";
 import { namesIn } from "../../core/hints.ts";
 import type { Limit } from "../../core/limits.ts";
 import { dateOfMicros } from "../../core/micros.ts";
-import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
+import { byTime, exposureMs, newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
 import { readErasures } from "../../repository/erasures.ts";
 import { type Evidence, lastEvidence } from "../../repository/evidence.ts";
 import { isPaused, type Pause } from "../../repository/pauses.ts";
@@ -16,6 +16,9 @@ import { placesOf, reasonsOf } from "../jobs/holders.ts";
 import { contentReasonsOf } from "../points/content.ts";
 import { summariesOf } from "../points/points.ts";
 import { drillsDone } from "../recovery/drills-due.ts";
+import { type ExpiryWait, expiryWait } from "../retention/expiry-due.ts";
+import { slotsDueAt } from "../sources.ts";
+import { lastAttempt } from "./attempt.ts";
 import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
 import type { Shared } from "./shared.ts";
@@ -37,13 +40,12 @@ export interface SourceStatus extends Health {
   readonly provider?: ProviderStatus | undefined;
   /** Its scheduled work is paused now. */
   readonly paused?: Pause | undefined;
+  /** Its expiry could not be done since its slot. */
+  readonly expiryWaits?: ExpiryWait | undefined;
 }
 
 /** A pause that lasts longer is a finding. */
 const LONG_PAUSE_MS = 86_400_000;
-
-/** How far back to look for an attempt when there is no backup. */
-const LOOK_BACK_MS = 7 * 86_400_000;
 
 /** Judges one source. */
 export async function statusOf(context: Context, source: Source, watch: Watch, shared: Shared): Promise<SourceStatus> {
@@ -67,7 +69,11 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const entries = await summariesOf(context, source.name);
   const own = entries.map(({ point }) => point);
   stored.push(...context.catalog.flaws(source.name), ...contentReasonsOf(source, entries));
-  const [log, attempt] = await Promise.all([logStatus(context, source, entries, watch), lastAttempt(context, source.name, own, shared)]);
+  const [log, attempt, expiryWaits] = await Promise.all([
+    logStatus(context, source, entries, watch),
+    lastAttempt(context, source.name, own, shared),
+    expiryWait(context, source, shared.jobsSince, slotsDueAt(source, clock.now())),
+  ]);
   stored.push(...erasures.flaws);
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
@@ -107,6 +113,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
     log,
     provider,
     paused,
+    expiryWaits,
     limits: [...(provider?.state?.limits ?? []), ...limits],
     unreachableBecause,
   };
@@ -165,31 +172,4 @@ async function reachOf({ clock }: Context, source: Source, watch: Watch): Promis
     const why = isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
     return { unreachableBecause: why, askedAt: clock.now(), limits: [] };
   }
-}
-
-/**
- * How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. A job that
- * the user cancelled or asked wrongly does not count as an attempt.
- */
-export async function lastAttempt(
-  context: Context,
-  source: string,
-  points: readonly RestorePoint[],
-  { holders, jobsSince }: Shared,
-): Promise<LastAttempt | undefined> {
-  const now = context.clock.now();
-  for (const { record, abandoned } of holders.holders) {
-    if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
-    return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
-  }
-  // One that is dated in the future does not prove that no later attempt failed.
-  const latest = newest(untilNow(points, now));
-  const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
-  for await (const job of jobsSince({ verb: "backup", source }, since)) {
-    if (job.state === "running") continue;
-    if (isInFuture(new Date(job.startedAt), now) || (job.error !== undefined && isOfRequest(job.error.code))) continue;
-    const outcome = job.state === "done" ? "done" : "failed";
-    return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };
-  }
-  return latest && { outcome: "done", endedAt: latest.endedAt };
 }
