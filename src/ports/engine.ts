@@ -75,6 +75,8 @@ export interface LoadResult {
   readonly notRestored: readonly Omission[];
   /** The ones that were left out for isolation. A comparison must not count them as lost. */
   readonly leftOut?: readonly Omission[] | undefined;
+  /** Of these, what could not be loaded through no fault of the backup: nothing is proven of it. */
+  readonly prevented?: readonly Omission[] | undefined;
   /** Results of comparisons that the load itself made: the roles, which a fingerprint does not cover. */
   readonly checks?: readonly Check[] | undefined;
   /** The problems may be a consequence of the objects left out. */

@@ -76,3 +76,23 @@ test("R30 a materialized view that the load may not refresh makes a drill inconc
   const open = checks.filter((one: { outcome: string }) => one.outcome !== "pass").map((one: { name: string }) => one.name);
   assert.deepEqual(open.sort(), ["rows of materialized view public.of_superuser", "rows of materialized view public.revoked"]);
 });
+
+test("R30 R57 code that would reach another server leaves a drill inconclusive, as no fault of the backup", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  const asking = (body: string): string =>
+    `create or replace function public.ask(n int) returns int immutable language plpgsql as $$ begin ${body} return n; end $$`;
+  await query(
+    shop,
+    `create extension postgres_fdw; create server away foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1', dbname 'x');
+     create user mapping for public server away options (user 'u', password 'p'); create foreign table public.f (i int) server away; ${asking("")};
+     create table public.t (i int); insert into public.t values (1); create index ix on public.t (public.ask(i));
+     create table public.c (i int check (public.ask(i) > 0)); insert into public.c values (1), (2)`,
+  );
+  await query(shop, asking("perform i from public.f;"));
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { verdict, checks } = (await world.expect(3, "drill", "shop", "--json")).json().drills[0];
+  assert.equal(verdict, "inconclusive", JSON.stringify(checks));
+  const open = checks.filter(({ outcome }: { outcome: string }) => outcome !== "pass").map(({ name }: { name: string }) => name);
+  assert.deepEqual(open.sort(), ["index public.ix", "rows of table public.c"]);
+});

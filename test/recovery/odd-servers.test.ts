@@ -32,7 +32,7 @@ test("R33 rows and sequences that were given to an extension make a drill inconc
     `create extension hstore; create table public.settings (k text primary key); insert into public.settings select 'k' || g from generate_series(1, 40) g;
      create sequence public.licence; select nextval('public.licence'); create table public.normal (i int); insert into public.normal values (1);
      create table public.unused (i int); alter extension hstore add table public.settings; alter extension hstore add sequence public.licence;
-     alter extension hstore add table public.unused`,
+     alter extension hstore add table public.unused; create schema app; alter extension hstore add schema app; create table app.t (i int)`,
   );
   const world = await beginWorld(t, { sources: { shop } });
   await world.expect(0, "backup", "shop");

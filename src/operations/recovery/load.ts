@@ -135,7 +135,7 @@ export async function bringBack(
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
         ...found,
-        ...(isolation === undefined ? missing(loaded) : unfilled(loaded)).map(missed),
+        ...(isolation === undefined ? missing(loaded) : (loaded.prevented ?? [])).map(missed),
         ...(loaded.checks ?? []),
         ...doubted(loaded, [
           ...loaded.problems.map(problem),
@@ -253,9 +253,6 @@ function missing({ notRestored, leftOut = [] }: LoadResult): readonly Omission[]
   const others = notRestored.filter((one) => MISSED.has(one.kind) && !leftOut.includes(one));
   return [...leftOut, ...others];
 }
-
-/** What a drill misses too: content that the dump leaves to the restore to compute. */
-const unfilled = ({ leftOut = [] }: LoadResult): readonly Omission[] => leftOut.filter(({ kind }) => kind.startsWith("rows of "));
 
 /** Privileges are left out with owners, for the same reason, which is told once. */
 const MISSED: ReadonlySet<string> = new Set(["owner", "foreign key", "table attach", "index attach"]);

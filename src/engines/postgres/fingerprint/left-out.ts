@@ -3,6 +3,8 @@ import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 
 /** A materialized view that exists without its rows: refreshing it takes rights that the load does not have. */
 export const UNFILLED = "rows of materialized view";
+/** A table that exists without its rows: a constraint of its own could not be checked in scratch. */
+export const ROWS_OF_TABLE = "rows of table";
 export const isUnfilled = ({ kind }: Omission): boolean => kind === UNFILLED;
 
 /** Whether a definition of the fingerprint is of something that was left out. */
@@ -29,12 +31,14 @@ function testOf(kind: string, object: string): (key: string) => boolean {
     return (key) => routine.test(key);
   }
   if (kind === UNFILLED) return (key) => key === `materialized view ${object.replaceAll('"', "")}`;
-  // An archive names a policy by its table and its own name.
-  if (kind === "policy") {
+  if (kind === ROWS_OF_TABLE) return (key) => key === `${ROWS_OF_TABLE} ${object.replaceAll('"', "")}`;
+  // An archive names a policy or a constraint by its table and its own name.
+  const ofTable = /\b(policy|constraint)$/.exec(kind)?.[1];
+  if (ofTable !== undefined) {
     const plainly = object.replaceAll('"', "");
     return (key) => {
-      const [, policy, table] = new RegExp(`^${BEFORE}policy (.+) on (.+)$`, "s").exec(key) ?? [];
-      return policy !== undefined && `${table} ${policy}` === plainly;
+      const [, part, table] = new RegExp(`^${BEFORE}${ofTable} (.+) on (.+)$`, "s").exec(key) ?? [];
+      return part !== undefined && `${table} ${part}` === plainly;
     };
   }
   if (!RELATIONS.has(kind)) return (key) => own.test(key);

@@ -2,6 +2,7 @@
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { Isolation } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";
+import { ROWS_OF_TABLE, UNFILLED } from "../fingerprint/left-out.ts";
 import { bare } from "./statement.ts";
 
 export interface SetAside {
@@ -79,4 +80,42 @@ function reaches({ kind, name, definition }: TocEntry): boolean {
   if (kind !== "FUNCTION" && kind !== "PROCEDURE") return false;
   const language = /\bLANGUAGE (\w+|"")/.exec(bare(definition))?.[1] ?? "sql";
   return UNTRUSTED.has(language) || language === '""' || /(?<!\d)u$/.test(language) || REACHING.has(language);
+}
+
+/** How extensions say that they reached no other server, or had no password or user mapping for it. */
+const REACHED_NOTHING =
+  /could not (?:establish connection|connect|resolve|translate host)|failed to (?:connect|resolve)|connection (?:refused|timed out|cannot be established)|network is unreachable|user mapping not found|password[^:]* (?:is )?required|permission denied for foreign server/i;
+
+/** The words of a report for an entry that could not be loaded. */
+const PREVENTED: Readonly<Record<string, string>> = { "MATERIALIZED VIEW DATA": UNFILLED, "TABLE DATA": ROWS_OF_TABLE };
+
+/**
+ * What a load could not bring through no fault of the backup: a materialized view whose refresh fails, of which a dump holds no row, and in
+ * scratch an index or constraint whose code reaches another server, which code in scratch never does.
+ */
+export class Prevented {
+  readonly omissions: Omission[] = [];
+  readonly #ids = new Set<number>();
+  readonly #isolation: Isolation | undefined;
+
+  constructor(isolation: Isolation | undefined) {
+    this.#isolation = isolation;
+  }
+
+  excuses(entry: TocEntry, reason: string): boolean {
+    const { kind, dumpId, dependencies } = entry;
+    if (!(kind === "MATERIALIZED VIEW DATA" || (this.#isolation !== undefined && this.#isOfReaching(dependencies, reason)))) return false;
+    if (this.#ids.has(dumpId)) return true;
+    this.#ids.add(dumpId);
+    this.omissions.push({
+      kind: PREVENTED[kind] ?? kind.toLowerCase(),
+      object: nameOf(entry),
+      reason: reason.replace(/^COPY failed.*?ERROR: +/, ""),
+    });
+    return true;
+  }
+
+  #isOfReaching(dependencies: readonly number[], reason: string): boolean {
+    return REACHED_NOTHING.test(reason) || dependencies.some((id) => this.#ids.has(id));
+  }
 }

@@ -10,7 +10,6 @@ import type { TocEntry } from "../archive/contents.ts";
 import { walkAndPatch } from "../archive/patch-offsets.ts";
 import type { WalkedArchive } from "../archive/walker.ts";
 import { type Client, openClient } from "../connect/client.ts";
-import { UNFILLED } from "../fingerprint/left-out.ts";
 import { compareRoles } from "../roles/compare.ts";
 import { type Roles, readRoles } from "../roles/description.ts";
 import { type CreatedRoles, createBareRoles, finishRoles, leaveRoles } from "../roles/restore.ts";
@@ -23,7 +22,7 @@ import { existing } from "./clear.ts";
 import { restoreProperties, rolesOfProperties } from "./database-properties.ts";
 import { foreignKeysOf } from "./foreign-keys.ts";
 import { allOrNothing } from "./in-place.ts";
-import { setAside } from "./isolation.ts";
+import { Prevented, setAside } from "./isolation.ts";
 import { inKeyOrder } from "./key-order.ts";
 import { makeLoader, ORPHANS_OWNER } from "./loader-role.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
@@ -75,11 +74,11 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       ? { owners: false, without: new Set<number>(), notRestored: [] }
       : await decideOwnership(client, wanted.entries, options.owners);
     const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
-    const unfilled = new Map<string, string>();
+    const prevented = new Prevented(options.isolation);
     const live = await tablesBefore(client, wanted.tables, options);
     await makeRoom(client, wanted.tables, keeper, options);
     const tablespaces = await absentTablespaces(client, entries);
-    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options, without: tablespaces, unfilled };
+    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options, without: tablespaces, prevented };
     const run: LoaderLoad["run"] = (as, some, more, other) =>
       restoreList(as, { ...list, ordered: some, restore: more.map((one) => (one === JOBS ? `--jobs=${jobs()}` : one)), signal: other });
     const orphans = loader !== undefined && !ownership.owners && options.isolation === undefined && options.dataOnly !== true;
@@ -119,12 +118,13 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       scratch:
         options.isolation === undefined ? undefined : { made: new Set(bare.made), leftOut: new Set(finished.map(({ object }) => object)) },
     };
-    const views = [...unfilled].map(([object, reason]) => ({ kind: UNFILLED, object, reason }));
+    const { omissions } = prevented;
     return {
       ...loaded,
       ...(bare.joined.length > 0 && { release: () => leave(target, bare.joined, loaded.release) }),
       notRestored: [...notRestored, ...properties, ...(options.isolation === undefined ? finished : [])],
-      leftOut: [...leftOut, ...views, ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping")],
+      prevented: omissions,
+      leftOut: [...leftOut, ...omissions, ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping")],
       checks: compared === false ? [] : await compareRoles(client, compared.described, compared),
       uncertain,
       ...(loader !== undefined && { loadedAs: loader.name }),
@@ -238,8 +238,7 @@ interface RestoreList {
   readonly program: string;
   readonly client: Client;
   readonly options: LoadOptions;
-  /** Materialized views that could not be refreshed, with the reason. */
-  readonly unfilled: Map<string, string>;
+  readonly prevented: Prevented;
   /** Tablespaces that the server lacks: pg_restore would continue after its error about each, and leave the table's rows out. */
   readonly without: readonly string[];
   /** Beside the load's own. */
@@ -263,7 +262,7 @@ async function restoreList(target: Connection, list: RestoreList): Promise<strin
       entries: ordered,
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
       onDone: rows.done,
-      onUnfilled: ({ schema, name }, reason) => list.unfilled.set(`${schema}.${name}`, reason),
+      excuses: (entry, reason) => list.prevented.excuses(entry, reason),
     });
   } finally {
     await rows.end();

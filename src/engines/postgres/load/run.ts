@@ -1,5 +1,5 @@
 // Runs pg_restore over a plain archive and sorts what it says: progress, errors it continued after, and failures.
-import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
+import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { startChild } from "../../../process/child.ts";
 import type { TocEntry } from "../archive/contents.ts";
@@ -16,8 +16,8 @@ export interface RestoreRun {
   readonly signal?: AbortSignal | undefined;
   /** Called with the dump id of each entry that is done. */
   readonly onDone: (dumpId: number) => void;
-  /** Called with each materialized view that could not be refreshed: a dump does not hold its rows. Absent: that is a problem. */
-  readonly onUnfilled?: ((view: TocEntry, reason: string) => void) | undefined;
+  /** Whether an error of an entry says nothing against the backup. Called once for each error. Absent: every error is a problem. */
+  readonly excuses?: ((entry: TocEntry, reason: string) => boolean) | undefined;
 }
 
 /**
@@ -26,7 +26,7 @@ export interface RestoreRun {
  */
 export async function runRestore(run: RestoreRun): Promise<string[]> {
   const { target } = run;
-  const listener = new RestoreListener(run.entries, run.onDone, run.onUnfilled);
+  const listener = new RestoreListener(run.entries, run.onDone, run.excuses);
   const child = await startChild(
     run.program,
     ["--no-password", "--verbose", `--dbname=${databaseArgument(partsOf(target).database)}`, ...run.arguments, run.archiveFile],
@@ -43,7 +43,7 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     run.signal?.throwIfAborted();
     listener.end();
     const { problems } = listener;
-    refuseFatal(problems, target);
+    refuseFatal(problems, listener.lost, target);
     if (status === 0 && signal === null) return problems;
     // pg_restore counts the errors it continued after and then ends with 1; without that count it gave up on the way.
     if (status === 1 && listener.ignoredErrors > 0) return listener.accountedFor();
@@ -65,28 +65,21 @@ const withSettings = (environment: Record<string, string>): Record<string, strin
   PGOPTIONS: `${SETTINGS} ${environment.PGOPTIONS ?? ""}`.trim(), // what the address says comes later, and wins
 });
 
-/** pg_restore tells no SQLSTATE: only its words can be looked at, here at the edge. */
-const FATAL: readonly (readonly [RegExp, ErrorCode, string, string])[] = [
-  [
-    // A write that meets the end of the disk is said to be short before one is said to fail.
-    /No space left on device|disk full|Disk quota exceeded|wrote only \d+ of \d+ bytes/i,
-    "DISK_FULL",
-    "the server ran out of disk space while loading into",
-    "free space on the server's disk, then restore again",
-  ],
-  [
-    /server closed the connection|terminating connection|connection to server|could not connect|connection not open|no connection to the server|the database system is/,
-    "LOAD_FAILED",
-    "the server went away while loading into",
-    "see the server's log for the reason, then restore again into an empty database",
-  ],
-];
+/** pg_restore tells no SQLSTATE: only its words can be looked at, here at the edge. A write that meets the end of the disk is said to be short before one is said to fail. */
+const DISK_FULL = /No space left on device|disk full|Disk quota exceeded|wrote only \d+ of \d+ bytes/i;
+const LOST =
+  /server closed the connection|terminating connection|connection to server|could not connect|connection not open|no connection to the server|the database system is/;
 
-function refuseFatal(problems: readonly string[], target: Connection): void {
-  for (const problem of problems) {
-    const known = FATAL.find(([pattern]) => pattern.test(problem));
-    if (known) throw new LifeboatError(known[1], `${known[2]} ${target.label}: ${problem}`, { hint: known[3] });
-  }
+function refuseFatal(problems: readonly string[], lost: string | undefined, { label }: Connection): void {
+  const full = problems.find((problem) => DISK_FULL.test(problem));
+  if (full !== undefined)
+    throw new LifeboatError("DISK_FULL", `the server ran out of disk space while loading into ${label}: ${full}`, {
+      hint: "free space on the server's disk, then restore again",
+    });
+  if (lost !== undefined)
+    throw new LifeboatError("LOAD_FAILED", `the server went away while loading into ${label}: ${lost}`, {
+      hint: "see the server's log for the reason, then restore again into an empty database",
+    });
 }
 
 const lastLine = (text: string): string => text.split("\n").at(-1) ?? text;
@@ -101,24 +94,26 @@ const MAX_LINE_CHARACTERS = 16 * 1024;
 /** Reads pg_restore's verbose messages line by line. Lines of detail are dropped: they may hold rows. Of a long line the beginning counts. */
 export class RestoreListener {
   readonly problems: string[] = [];
+  /** The first problem that tells that the server went away. Code of the backup may fail to reach another server: that is an error of a statement. */
+  lost: string | undefined;
   ignoredErrors = 0;
   #harmlessErrors = 0;
   #lastWords = "";
   readonly #byId: ReadonlyMap<number, TocEntry>;
   readonly #dataByName: ReadonlyMap<string, number>;
   readonly #onDone: (dumpId: number) => void;
-  readonly #onUnfilled: RestoreRun["onUnfilled"];
+  readonly #excuses: RestoreRun["excuses"];
   readonly #decoder = new TextDecoder();
   #rest = "";
   #place: TocEntry | undefined;
   #dataEntry: number | undefined;
 
-  constructor(entries: readonly TocEntry[], onDone: (dumpId: number) => void, onUnfilled?: RestoreRun["onUnfilled"]) {
+  constructor(entries: readonly TocEntry[], onDone: (dumpId: number) => void, excuses?: RestoreRun["excuses"]) {
     this.#byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
     const data = entries.filter(({ kind }) => kind === "TABLE DATA");
     this.#dataByName = new Map(data.map((entry) => [`${entry.schema}.${entry.name}`, entry.dumpId]));
     this.#onDone = onDone;
-    this.#onUnfilled = onUnfilled;
+    this.#excuses = excuses;
   }
 
   feed(chunk: Uint8Array): void {
@@ -157,15 +152,17 @@ export class RestoreListener {
     const error = /^error: (?:could not execute query: )?(.*)$/.exec(message)?.[1];
     if (error !== undefined && HARMLESS.test(error)) this.#harmlessErrors++;
     if (message.startsWith("error: ") || (message.startsWith("warning: ") && !ignored)) this.#lastWords = message;
-    if (error !== undefined && this.#place?.kind === "MATERIALIZED VIEW DATA" && this.#onUnfilled !== undefined) {
+    if (error === undefined || HARMLESS.test(error)) return;
+    const words = error.replace(/^ERROR: +/, "");
+    if (this.#place !== undefined && this.#excuses?.(this.#place, words)) {
       this.#harmlessErrors += 2; // at most: pg_restore counts the error of a worker, and the entry that it failed
-      this.#onUnfilled(this.#place, error.replace(/^ERROR: +/, ""));
       return;
     }
-    if (error === undefined || HARMLESS.test(error) || this.problems.length >= MAX_PROBLEMS) return;
-    const words = error.replace(/^ERROR: +/, "");
+    if (this.problems.length >= MAX_PROBLEMS) return;
     const where = describe(this.#place);
-    this.problems.push(where === "" || words.startsWith("COPY failed") ? words : `${where}: ${words}`);
+    const problem = where === "" || words.startsWith("COPY failed") ? words : `${where}: ${words}`;
+    if (!/\bERROR: /.test(error) && LOST.test(error)) this.lost ??= problem;
+    this.problems.push(problem);
   }
 
   /** Without parallel workers, a table is done when the next one begins. Workers name what they finished themselves. */

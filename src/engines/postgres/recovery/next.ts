@@ -11,7 +11,9 @@ const START_TIMEOUT_MS = 120_000;
 /** Sentences and commands. A server that is to be started needs its configuration in the directory. TOOL_FAILED when it does not start. */
 export async function nextSteps(place: RecoveryPlace, bin: string, options: { readonly start: boolean }): Promise<readonly string[]> {
   const { directory, owner } = place;
-  const args = ["-D", directory, "-l", `${directory}.log`, "-w"];
+  // Inside: the directory's owner may not write beside it.
+  const log = join(directory, "server.log");
+  const args = ["-D", directory, "-l", log, "-w"];
   const shown = [join(bin, "pg_ctl"), ...args, "start"].map((word) =>
     /^[\w./=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
   );
@@ -35,7 +37,7 @@ export async function nextSteps(place: RecoveryPlace, bin: string, options: { re
   });
   if (status !== 0) {
     throw new LifeboatError("TOOL_FAILED", `${directory} is restored, but its server does not start: ${end}`, {
-      hint: `read ${directory}.log, then start it with: ${command}`,
+      hint: `read ${log}, then start it with: ${command}`,
     });
   }
   return [`the server runs; stop it with: ${command.replace(/start$/, "stop")}`, archiving];
