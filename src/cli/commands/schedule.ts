@@ -34,7 +34,7 @@ export const scheduleCommand = defineCommand({
         ...entries.flatMap(({ source, waits }) =>
           waits === null
             ? []
-            : [`the expiry of ${source} waits since ${formatInstant(new Date(waits.since))}: ${waits.reasons.join("; ")}`],
+            : [`the expiry of ${source} waits since ${formatInstant(new Date(waits.triedAt))}: ${waits.reasons.join("; ")}`],
         ),
         ...renderFailures(failures, call.paint),
       ].join("\n");

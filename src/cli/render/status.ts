@@ -61,7 +61,7 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
       : [`  paused since ${day(found.paused.at)} by ${found.paused.by}${found.paused.reason === null ? "" : `: ${found.paused.reason}`}`]),
     ...(found.expiryWaits === null
       ? []
-      : [`  expiry waits since ${day(found.expiryWaits.since)}: ${found.expiryWaits.reasons.join("; ")}`]),
+      : [`  expiry waits since ${day(found.expiryWaits.triedAt)}: ${found.expiryWaits.reasons.join("; ")}`]),
     ...nextLines(reasons),
     renderFacts(
       [

@@ -20,12 +20,12 @@ export interface ExpiryWait {
 }
 
 export const expiryWaitSchema = z.strictObject({
-  since: about(instant, "When it was tried first."),
+  triedAt: about(instant, "When it was tried first."),
   reasons: about(z.readonly(z.array(z.string())), "What keeps it from being done."),
 });
 
 export const expiryWaitJson = (wait: ExpiryWait | undefined): z.infer<typeof expiryWaitSchema> | null =>
-  wait === undefined ? null : { since: wait.since.toISOString(), reasons: wait.reasons };
+  wait === undefined ? null : { triedAt: wait.since.toISOString(), reasons: wait.reasons };
 
 /** The pause after the first attempt; it doubles with each, so that an obstacle that is only found by trying costs a few jobs a day. */
 const FIRST_PAUSE_MS = 600_000;
