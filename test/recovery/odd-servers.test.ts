@@ -80,7 +80,7 @@ test("R60 settings of the database and its roles, and CONNECT, are restored and 
   assert.deepEqual(limit, { n: 7 });
 });
 
-test("R60 settings that cannot be restored are named and make the verdict inconclusive", {
+test("R60 R30 settings that cannot be restored make a restore inconclusive, and are a remark of a drill", {
   skip,
 }, async (t) => {
   const shop = await freshDatabase("strict");
@@ -94,6 +94,8 @@ test("R60 settings that cannot be restored are named and make the verdict inconc
   assert.equal(verdict, "inconclusive");
   assert.match(JSON.stringify(reasons), /database setting default_transaction_read_only.*database setting log_min_duration_statement/);
   assert.match(remarks.join("\n"), /log_min_duration_statement was not restored: it is not for a copy/);
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
+  assert.match(drilled.remarks.join("\n"), /log_min_duration_statement was not restored: it is not for a copy/);
 });
 
 test("R52 check reads the rights of exactly the tables that a backup reads", { skip }, async (t) => {

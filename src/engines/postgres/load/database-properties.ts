@@ -23,6 +23,10 @@ const PRIVILEGE = new RegExp(
 /** Libraries are loaded and roles taken by every session; and a copy that cannot be written to cannot be restored into. */
 const NOT_TAKEN = /^(role|session_authorization|default_transaction_read_only|.*preload_libraries)$/;
 
+const NOT_FOR_COPY = "it is not for a copy: set it by hand, if it is meant to hold there";
+/** Whether it was left out on purpose, not refused by the server. */
+export const isNotForCopy = ({ reason }: Omission): boolean => reason === NOT_FOR_COPY;
+
 /** `ordinary`: of `ordinarySettings`. */
 export const isForCopy = (setting: string, ordinary: (name: string) => boolean): boolean =>
   ordinary(setting) && !NOT_TAKEN.test(setting.toLowerCase());
@@ -41,7 +45,7 @@ export async function restoreProperties(client: Client, all: readonly TocEntry[]
   const ordinary = await ordinarySettings(client);
   const left: Omission[] = [];
   for (const { kind, object, statement } of propertiesIn(all, database, ordinary)) {
-    if (statement === undefined) left.push({ kind, object, reason: "it is not for a copy: set it by hand, if it is meant to hold there" });
+    if (statement === undefined) left.push({ kind, object, reason: NOT_FOR_COPY });
     else {
       const reason = await failureOf(client, statement);
       if (reason !== undefined) left.push({ kind, object, reason });

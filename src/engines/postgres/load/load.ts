@@ -19,7 +19,7 @@ import { JOBS, type LoaderLoad, loadAsLoader, loadRowsAsLoader } from "./as-load
 import { type Keeper, setTablesAside } from "./before.ts";
 import { choose, holdsOnlyData, type Wanted } from "./choose.ts";
 import { existing } from "./clear.ts";
-import { restoreProperties, rolesOfProperties } from "./database-properties.ts";
+import { isNotForCopy, restoreProperties, rolesOfProperties } from "./database-properties.ts";
 import { foreignKeysOf } from "./foreign-keys.ts";
 import { allOrNothing } from "./in-place.ts";
 import { Prevented, setAside } from "./isolation.ts";
@@ -124,7 +124,13 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       ...(bare.joined.length > 0 && { release: () => leave(target, bare.joined, loaded.release) }),
       notRestored: [...notRestored, ...properties, ...(options.isolation === undefined ? finished : [])],
       prevented: omissions,
-      leftOut: [...leftOut, ...omissions, ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping")],
+      leftOut: [
+        ...leftOut,
+        ...omissions,
+        ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping"),
+        // Scratch is no place where a session of the application's would miss them.
+        ...(options.isolation === undefined ? [] : properties.filter(isNotForCopy)),
+      ],
       checks: compared === false ? [] : await compareRoles(client, compared.described, compared),
       uncertain,
       ...(loader !== undefined && { loadedAs: loader.name }),
