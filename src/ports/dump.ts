@@ -8,6 +8,8 @@ export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
   /** For kind `tables`: names or patterns, as the user wrote them. */
   readonly tables?: readonly string[] | undefined;
+  /** For kind `tables`: without what the tables need to be created (types, routines …), for a database that has it. Default: false. */
+  readonly alone?: boolean | undefined;
   /** For kind `full`: rows of these tables alone (names or patterns), with every definition. An engine that cannot ignores it. */
   readonly rowsOf?: readonly string[] | undefined;
   /** Password hashes of the roles are part of the backup. A user who cannot read them: an entry of `notIncluded`. Default: false. */

@@ -43,7 +43,7 @@ export function replacedTables(
     },
     async before(connection, { present, absent }) {
       undo = await file(async (place) => {
-        const dump = await engine.beginDump(connection, { kind: "tables", tables: present, ...work });
+        const dump = await engine.beginDump(connection, { kind: "tables", tables: present, alone: true, ...work });
         try {
           const [data] = dump.parts;
           if (data === undefined) throw new Error("a dump has no data");

@@ -21,6 +21,9 @@ export interface ArchiveHeader {
 /** One entry of the table of contents. */
 export interface TocEntry {
   readonly dumpId: number;
+  /** OID of the catalog that describes the object; 0 for entries about another one, such as rows, comments and privileges. */
+  readonly classOid: number;
+  readonly oid: number;
   /** Whether a data block belongs to this entry. */
   readonly hasData: boolean;
   /** Object class in words: `TABLE`, `TABLE DATA`, `SEQUENCE SET`, `FK CONSTRAINT`, `BLOBS` … */
@@ -47,9 +50,14 @@ export interface TocEntry {
 export interface Contents {
   readonly header: ArchiveHeader;
   readonly entries: readonly TocEntry[];
+  /** Where the first entry begins: the integer before it is their number. */
+  readonly entriesAt: number;
   /** Length of header and table of contents: where the first data block begins. */
   readonly sizeBytes: number;
 }
+
+/** Length of the position that follows an entry's `offsetFieldAt` and ends the entry. */
+export const offsetFieldBytes = ({ offsetSize }: ArchiveHeader): number => 1 + offsetSize;
 
 /** State of an entry's offset field when its position is known. */
 export const OFFSET_KNOWN = 2;
@@ -70,7 +78,7 @@ type Field = "number" | "text" | "none";
 
 /** As `WriteToc` writes them. Access methods came with archive version 1.14, kinds of relations with 1.16. */
 const fieldsOf = (minor: number): readonly Field[] => [
-  ...(["number", "number", "none", "none", "text", "text", "number"] as const), // id, has data, two OIDs, name, kind, section
+  ...(["number", "number", "text", "text", "text", "text", "number"] as const), // id, has data, two OIDs, name, kind, section
   ...(["text", "text", "text", "text", "text"] as const), // definition, DROP, COPY, schema, tablespace
   ...(minor >= 14 ? (["none"] as const) : []),
   ...(minor >= 16 ? (["number"] as const) : []),
@@ -97,6 +105,7 @@ export class ContentsReader {
   #offsetSize = 8;
   #header: ArchiveHeader | undefined;
   #count = -1;
+  #entriesAt = 0;
   #fields: readonly Field[] = [];
   readonly #entries: TocEntry[] = [];
   /** Of the entry under way. */
@@ -112,7 +121,10 @@ export class ContentsReader {
     this.#append(chunk);
     try {
       this.#header ??= this.#done(this.#readHeader());
-      if (this.#count < 0) this.#count = this.#done(this.#readCount());
+      if (this.#count < 0) {
+        this.#count = this.#done(this.#readCount());
+        this.#entriesAt = this.#before + this.#at;
+      }
       while (this.#entries.length < this.#count) this.#entries.push(this.#readEntry());
     } catch (error) {
       if (error !== NEEDS_MORE) throw error;
@@ -120,7 +132,7 @@ export class ContentsReader {
       if (this.#before + this.#length > MAX_CONTENTS_BYTES) throw nonsense("its table of contents is larger than any server's");
       return undefined;
     }
-    return { header: this.#header, entries: this.#entries, sizeBytes: this.#before + this.#at };
+    return { header: this.#header, entries: this.#entries, entriesAt: this.#entriesAt, sizeBytes: this.#before + this.#at };
   }
 
   #append(chunk: Uint8Array): void {
@@ -202,10 +214,12 @@ export class ContentsReader {
     offsetFieldAt: number,
     dataAt: number | undefined,
   ): TocEntry {
-    const [dumpId, data, , , name, kind, section, definition, dropStatement, copyStatement, schema, tablespace] = values;
+    const [dumpId, data, classOid, oid, name, kind, section, definition, dropStatement, copyStatement, schema, tablespace] = values;
     const owner = values[values.length - 2];
     return {
       dumpId: Number(dumpId),
+      classOid: Number(classOid),
+      oid: Number(oid),
       hasData: data !== 0,
       kind: String(kind),
       schema: String(schema),

@@ -5,10 +5,12 @@ import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Connection, DatabaseFacts } from "../../../ports/connection.ts";
 import type { DumpInProgress, DumpOptions, DumpPart } from "../../../ports/dump.ts";
 import { type Child, startChild } from "../../../process/child.ts";
+import { keepEntries } from "../archive/keep.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { quoteName } from "../connect/quote.ts";
 import { translateError } from "../connect/translate.ts";
+import { unmetNeeds } from "../features/omissions.ts";
 import type { FingerprintOptions } from "../fingerprint/fingerprint.ts";
 import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
@@ -16,6 +18,7 @@ import { describeRoles } from "../roles/description.ts";
 import { scriptOf } from "../roles/statements.ts";
 import { distinctValues } from "./distinct.ts";
 import { holdSnapshot, type LockedSnapshot } from "./hold.ts";
+import { entriesOf, type Named, type Needs, neededTables, needsOf, withoutRows } from "./needs.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
 
@@ -36,7 +39,7 @@ const KIND_ARGUMENTS: Readonly<Record<DumpOptions["kind"], readonly string[]>> =
   full: [],
   data: ["--data-only"],
   schema: ["--schema-only"],
-  tables: ["--strict-names"],
+  tables: [],
 };
 
 /** pg_dump writes 4 KB at a time by itself; a tenth of all the work of a backup was spent on handing those over. */
@@ -76,30 +79,42 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
   try {
     const { rowsOf } = options;
     let all: readonly SourceTable[] = [];
-    const choose = (tables: readonly SourceTable[]): readonly SourceTable[] => {
+    let chosen: readonly SourceTable[] = [];
+    let needs: Needs | undefined;
+    const choose = async (tables: readonly SourceTable[]): Promise<readonly SourceTable[]> => {
       all = tables;
       const named = rowsOf === undefined ? tables : asInArchive(tables);
       const wanted = options.kind === "tables" ? (options.tables ?? []) : rowsOf;
-      const chosen = wanted === undefined ? tables : chooseTables(named, wanted, connection.label);
+      chosen = wanted === undefined ? tables : chooseTables(named, wanted, connection.label);
       refuseUnreadable(chosen, connection.label, options.kind !== "schema");
-      return chosen;
+      if (options.kind !== "tables" || options.alone === true) return chosen;
+      needs = await needsOf(
+        holder,
+        chosen.map(({ oid }) => oid),
+      );
+      const needed = neededTables(tables, needs);
+      refuseUnreadable(needed, connection.label, false, ", which the chosen tables need");
+      return [...chosen, ...needed];
     };
     const path = options.kind === "tables" && hasBareName(options.tables) ? await means.ordinaryPath() : [];
     const snapshot = await holdSnapshot(holder, connection.label, path, choose);
-    const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", snapshot.tables);
+    const sequences = needs?.relations.filter(({ kind }) => kind === "S") ?? [];
+    const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", [...chosen, ...sequences]);
     const roles = WITH_ROLES.has(options.kind) ? await rolesOf(holder, options.rolePasswords === true) : NO_ROLES;
-    const notIncluded = [...(await means.omissions(holder, scope)), ...roles.notIncluded];
+    const notIncluded = [...(needs === undefined ? [] : unmetNeeds(needs)), ...(await means.omissions(holder, scope)), ...roles.notIncluded];
 
-    const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, snapshot.tables)];
-    const named = options.kind === "tables" ? (scope.tables ?? []) : [];
-    child = await startChild(means.program, [...dumpArguments(options.kind, snapshot, named), ...others], {
+    const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, chosen)];
+    const only = options.kind !== "tables" ? [] : needs === undefined ? onlyTables(chosen) : withoutUnneeded(needs);
+    child = await startChild(means.program, [...dumpArguments(options.kind, snapshot), ...only, ...others], {
       env: { ...programEnvironment(connection), ...(await encodingFor(holder)) },
       secrets: secretsOf(connection),
       signal,
       outputBufferBytes: OUTPUT_BUFFER_BYTES,
     });
     let failure: unknown;
-    gated = gateDump(child, connection.label, () => failure);
+    const found = needs;
+    const through = found && keepEntries(child.stdout, (entries) => entriesOf(entries, found));
+    gated = gateDump(child, connection.label, () => failure, through);
     await gated.begun;
 
     const { walked, bytes } = gated;
@@ -157,7 +172,7 @@ async function* oneChunk(text: string): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(text);
 }
 
-function scopeOf(kind: DumpOptions["kind"], tables: readonly SourceTable[]): Fingerprint["scope"] {
+function scopeOf(kind: DumpOptions["kind"], tables: readonly Pick<SourceTable, "name">[]): Fingerprint["scope"] {
   return kind === "tables" ? { kind, tables: tables.map((table) => table.name) } : { kind };
 }
 
@@ -167,12 +182,7 @@ async function encodingFor(session: Session): Promise<Readonly<Record<string, st
   return rows[0]?.encoding === "SQL_ASCII" ? {} : { PGCLIENTENCODING: "UTF8" };
 }
 
-/** `tables`: qualified names, quoted where needed; pg_dump reads them as patterns in which only quoted parts are literal. */
-export function dumpArguments(
-  kind: DumpOptions["kind"],
-  snapshot: Pick<LockedSnapshot, "id" | "tables">,
-  tables: readonly string[],
-): string[] {
+export function dumpArguments(kind: DumpOptions["kind"], snapshot: Pick<LockedSnapshot, "id" | "tables">): string[] {
   return [
     "--format=custom",
     // Compression is ours (zstd, once, over everything); plain blocks are also what the walk can look into.
@@ -183,7 +193,6 @@ export function dumpArguments(
     `--lock-wait-timeout=${1_000 + Math.ceil(snapshot.tables.length / 5)}`,
     `--snapshot=${snapshot.id}`,
     ...KIND_ARGUMENTS[kind],
-    ...tables.map((table) => `--table=${literalPattern(table)}`),
   ];
 }
 
@@ -193,30 +202,47 @@ function asInArchive(tables: readonly SourceTable[]): SourceTable[] {
   return tables.map((table) => ({ ...table, visible: table.schema === "public" || !inPublic.has(table.table) }));
 }
 
-/** Tables in one pattern: pg_dump looks through its catalog once for each. */
+/** The chosen tables alone, without what they need. */
+const onlyTables = (tables: readonly Named[]): string[] => [
+  "--strict-names",
+  ...tables.map(({ schema, table }) => `--table=${quoteName(schema)}.${quoteName(table)}`),
+];
+
+/** Names in one pattern: pg_dump looks through its catalog once for each. */
 const NAMES_PER_PATTERN = 200;
 
-/** Excludes the rows of every table but the chosen ones. Alternatives are outside of the quotes; names are inside, where every letter is literal. */
+/** Excludes the rows of every table but the chosen ones. */
 function withoutRowsOf(all: readonly SourceTable[], chosen: readonly SourceTable[]): string[] {
   const kept = new Set(chosen.map(({ oid }) => oid));
-  const bySchema = Map.groupBy(
-    all.filter(({ oid, kind }) => kind !== "S" && !kept.has(oid)),
-    ({ schema }) => schema,
-  );
-  return [...bySchema].flatMap(([schema, tables]) => {
-    const patterns: string[] = [];
-    for (let at = 0; at < tables.length; at += NAMES_PER_PATTERN) {
-      const names = tables.slice(at, at + NAMES_PER_PATTERN).map(({ table }) => quoteName(table));
-      patterns.push(`--exclude-table-data=${quoteName(schema)}.(${names.join("|")})`);
-    }
-    return patterns;
-  });
+  const others = all.filter(({ oid, kind }) => kind !== "S" && !kept.has(oid));
+  return excluding("table-data", others);
 }
 
-/** Quotes both parts, so that no letter of a name is taken for a wildcard or folded. */
-function literalPattern(name: string): string {
-  const parts = name.match(/"(?:[^"]|"")*"|[^."]+/g) ?? [];
-  return parts.map((part) => (part.startsWith('"') ? part : `"${part}"`)).join(".");
+/** Options of pg_dump take alternatives outside of quotes; names are inside, where every letter is literal. */
+function excluding(what: "table" | "table-data", relations: readonly Named[]): string[] {
+  const bySchema = Map.groupBy(relations, ({ schema }) => schema);
+  return [...bySchema].flatMap(([schema, some]) =>
+    patternsOf(some.map(({ table }) => table)).map((names) => `--exclude-${what}=${quoteName(schema)}.${names}`),
+  );
+}
+
+function patternsOf(names: readonly string[]): string[] {
+  const patterns: string[] = [];
+  for (let at = 0; at < names.length; at += NAMES_PER_PATTERN) {
+    patterns.push(`(${names.slice(at, at + NAMES_PER_PATTERN).map(quoteName).join("|")})`);
+  }
+  return patterns;
+}
+
+/** pg_dump then reads what the chosen tables need, with objects that are no relations and are not needed: these are left out as it writes. */
+function withoutUnneeded(needs: Needs): string[] {
+  const { unneeded } = needs;
+  return [
+    ...["--no-blobs", "--no-publications", "--no-subscriptions"],
+    ...patternsOf(unneeded.schemas).map((names) => `--exclude-schema=${names}`),
+    ...excluding("table", unneeded.relations),
+    ...excluding("table-data", withoutRows(needs)),
+  ];
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {

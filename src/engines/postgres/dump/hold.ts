@@ -29,12 +29,12 @@ export async function holdSnapshot(
   session: Session,
   label: string,
   path: readonly string[],
-  choose: (tables: readonly SourceTable[]) => readonly SourceTable[],
+  choose: (tables: readonly SourceTable[]) => Promise<readonly SourceTable[]>,
 ): Promise<LockedSnapshot> {
   await pinSession(session, LOCK_TIMEOUT_MS);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     // Outside of the transaction: a query inside would take the snapshot before the locks.
-    const wanted = choose(await listTables(session, path));
+    const wanted = await choose(await listTables(session, path));
     await session.query("begin isolation level repeatable read read only");
     if (!(await lockAll(session, wanted, label))) {
       await session.query("rollback");
@@ -44,7 +44,7 @@ export async function holdSnapshot(
       "select pg_catalog.pg_export_snapshot() as id, (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint::pg_catalog.text as at",
     )) as { rows: { id: string; at: string }[] };
     const locked = new Set(wanted.map((table) => table.oid));
-    const tables = choose(await listTables(session, path));
+    const tables = await choose(await listTables(session, path));
     // A table that came, or was made anew under its old name, between listing and snapshot is in the snapshot without a lock.
     if (tables.every((table) => table.kind === "S" || locked.has(table.oid))) {
       return { id: rows[0]?.id ?? "", at: new Date(Number(rows[0]?.at)), tables };

@@ -15,14 +15,15 @@ export interface GatedDump {
 }
 
 /**
- * Gates the output of a running pg_dump. `failed` tells of a failure elsewhere that makes further bytes pointless.
+ * Gates the output of a running pg_dump. `failed` tells of a failure elsewhere that makes further bytes pointless. `through`: the
+ * output with some of its entries left out. Default: as it is.
  * Throws what `dumpFailure` makes of pg_dump's end, or DUMP_INCOMPLETE; in either case pg_dump is gone by then.
  */
-export function gateDump(child: Child, label: string, failed: () => unknown): GatedDump {
+export function gateDump(child: Child, label: string, failed: () => unknown, through = child.stdout): GatedDump {
   const walked = Promise.withResolvers<WalkedArchive>();
   // A dump that is not read to its end has no listener for this.
   walked.promise.catch(() => {});
-  const blocks = passThroughGate(child, label, failed, walked.resolve);
+  const blocks = passThroughGate(child, through, label, failed, walked.resolve);
   const first = blocks.next();
   first.catch(walked.reject);
   async function* bytes(): AsyncGenerator<Uint8Array> {
@@ -48,6 +49,7 @@ export function gateDump(child: Child, label: string, failed: () => unknown): Ga
 
 async function* passThroughGate(
   child: Child,
+  through: AsyncIterable<Uint8Array>,
   label: string,
   failed: () => unknown,
   onWalked: (walked: WalkedArchive) => void,
@@ -55,7 +57,7 @@ async function* passThroughGate(
   const walker = new ArchiveWalker();
   let withheld: Uint8Array | undefined;
   try {
-    for await (const chunk of child.stdout) {
+    for await (const chunk of through) {
       const error = failed();
       if (error !== undefined) throw error;
       walker.feed(chunk);

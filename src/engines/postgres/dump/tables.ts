@@ -54,10 +54,10 @@ export async function listTables(session: Session, path: readonly string[]): Pro
 }
 
 /** SOURCE_PERMISSION, naming what this user cannot read whole, before any byte flows. */
-export function refuseUnreadable(tables: readonly SourceTable[], label: string, withData: boolean): void {
+export function refuseUnreadable(tables: readonly SourceTable[], label: string, withData: boolean, why = ""): void {
   const unreadable = tables.filter((table) => table.readable === false);
   if (unreadable.length > 0) {
-    throw new LifeboatError("SOURCE_PERMISSION", `the user of ${label} may not read ${namesOf(unreadable)}`, {
+    throw new LifeboatError("SOURCE_PERMISSION", `the user of ${label} may not read ${namesOf(unreadable)}${why}`, {
       details: { objects: unreadable.map((table) => table.name) },
     });
   }

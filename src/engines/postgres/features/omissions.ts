@@ -1,6 +1,7 @@
 // What a backup of one database does not bring back, found before it is made and named with the reason.
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { DumpOptions } from "../../../ports/dump.ts";
+import { type Needs, withoutRows } from "../dump/needs.ts";
 
 /** The part of a client that is asked; its errors are the caller's. */
 export interface Asked {
@@ -114,13 +115,6 @@ const RULES: readonly Rule[] = [
     sql: "select pg_catalog.quote_ident(extname) as object from pg_catalog.pg_extension where extname <> 'plpgsql' order by 1",
   },
   {
-    kind: "extended statistics",
-    reason: "a backup of chosen tables does not hold them: create them again after a restore (CREATE STATISTICS)",
-    in: ["tables"],
-    sql: `select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.stxname) as object from pg_catalog.pg_statistic_ext s
-      join pg_catalog.pg_namespace n on n.oid = s.stxnamespace where ${USER} order by 1`,
-  },
-  {
     kind: "large objects",
     reason: "a schema backup holds definitions only: neither large objects nor their owners and comments",
     in: ["schema"],
@@ -158,7 +152,7 @@ const BY_KIND: Readonly<Record<DumpOptions["kind"], readonly Omission[]>> = {
     {
       kind: "everything else",
       object: "all other objects",
-      reason: "only the chosen tables are in the backup: types, functions and other tables they need must exist before a restore",
+      reason: "only the chosen tables are in the backup, with the definitions that they need to be created",
     },
     {
       kind: "large objects",
@@ -178,8 +172,36 @@ export async function findOmissions(client: Asked, options: Pick<DumpOptions, "k
     if (rule.needs && (await client.query(`select coalesce(${rule.needs}, false) as ok`)).rows[0]?.ok !== true) continue;
     const objects = (await client.query(rule.sql)).rows.map((row) => String(row.object));
     if (objects.length === 0) continue;
-    const more = objects.length > NAMED_PER_ENTRY ? ` and ${objects.length - NAMED_PER_ENTRY} more` : "";
-    found.push({ kind: rule.kind, object: objects.slice(0, NAMED_PER_ENTRY).join(", ") + more, reason: rule.reason });
+    found.push({ kind: rule.kind, object: named(objects), reason: rule.reason });
   }
   return found;
+}
+
+function named(objects: readonly string[]): string {
+  const more = objects.length > NAMED_PER_ENTRY ? ` and ${objects.length - NAMED_PER_ENTRY} more` : "";
+  return objects.slice(0, NAMED_PER_ENTRY).join(", ") + more;
+}
+
+/** What chosen tables refer to and a backup of them does not hold. */
+export function unmetNeeds(needs: Needs): Omission[] {
+  const found = [
+    {
+      kind: "rows",
+      objects: withoutRows(needs).map(({ name }) => name),
+      reason: "the chosen tables need the definitions of these relations, which come without their rows: choose them too to have these",
+    },
+    {
+      kind: "foreign keys",
+      objects: needs.keys.map(({ name, refers }) => `${name} (to ${refers})`),
+      reason: "they refer to tables that were not chosen: a restore leaves the keys out where these tables are missing",
+    },
+    {
+      kind: "mentioned relations",
+      objects: needs.mentions.map(({ name, by }) => `${name} (in ${by})`),
+      reason: "functions of the chosen tables mention them, and their rows are not in the backup: choose them too if the functions use them",
+    },
+  ];
+  return found
+    .filter(({ objects }) => objects.length > 0)
+    .map(({ kind, objects, reason }): Omission => ({ kind, object: named(objects), reason }));
 }

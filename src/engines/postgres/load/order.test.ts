@@ -17,6 +17,8 @@ function entry(dumpId: number, kind: string, name: string, more: Partial<TocEntr
   return {
     ...{
       dumpId,
+      classOid: 0,
+      oid: 0,
       kind,
       name,
       schema: "public",

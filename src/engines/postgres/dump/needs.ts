@@ -1,0 +1,234 @@
+// What chosen tables need so that they can be created: types, routines, sequences, schemas, extensions, definitions of other relations.
+//
+// The server records it in pg_depend, except what the text of a routine mentions: routines and types of such names are needed as well.
+import type { TocEntry } from "../archive/contents.ts";
+import { USER_SCHEMA } from "../fingerprint/relations.ts";
+import type { Session } from "../fingerprint/session.ts";
+
+export interface Needs {
+  /** Keys (`objectKey`) of all objects of the chosen tables and of what these need. */
+  readonly objects: ReadonlySet<string>;
+  /** Relations among them that were not chosen: their definitions are needed, and the values of sequences. */
+  readonly relations: readonly NeededRelation[];
+  /** Objects without which a table cannot be created, for people: `type public.mood`. */
+  readonly along: readonly { readonly kind: string; readonly name: string }[];
+  /** Foreign keys from chosen tables to tables whose rows are not included. */
+  readonly keys: readonly ForeignKey[];
+  /** Relations that were not chosen and that the text of a needed routine mentions. */
+  readonly mentions: readonly { readonly name: string; readonly by: string }[];
+  /** Whole schemas, and relations of other schemas, of which nothing is needed. */
+  readonly unneeded: { readonly schemas: readonly string[]; readonly relations: readonly Named[] };
+}
+
+export interface Named {
+  readonly schema: string;
+  readonly table: string;
+}
+
+export interface NeededRelation extends Named {
+  readonly oid: string;
+  /** Qualified, quoted where needed. */
+  readonly name: string;
+  /** `pg_class.relkind`. */
+  readonly kind: string;
+  /** A sequence of a column, which comes with its table. */
+  readonly owned: boolean;
+}
+
+interface ForeignKey {
+  readonly key: string;
+  /** As `public.orders orders_user_id_fkey`. */
+  readonly name: string;
+  readonly refers: string;
+  /** The other table comes without its rows, so that the key could never be created. */
+  readonly impossible: boolean;
+}
+
+/** Identity of an object within a database, as archives and the catalogs give it. */
+export const objectKey = (classOid: string | number, oid: string | number): string => `${classOid}/${oid}`;
+
+const catalog = (name: string): string => `'pg_catalog.${name}'::pg_catalog.regclass`;
+const catalogs = (...names: readonly string[]): string => names.map(catalog).join(", ");
+const isRelation = (oid: string, kinds: string): string =>
+  `exists (select from pg_catalog.pg_class c where c.oid = ${oid} and c.relkind in (${kinds}))`;
+
+/** The first OID that initdb does not give: objects before it are the server's own. */
+const FIRST_OWN_OID = 16_384;
+
+// Down: what an object depends on; of a foreign key not the table that it refers to, because a restore can leave the key out.
+// Up: what belongs to a table or type, such as constraints, indexes, triggers, owned sequences; and casts, which nothing depends on.
+const CLOSURE = `
+with recursive roots(oid) as (
+  select pg_catalog.unnest($1::bigint[]::pg_catalog.oid[])
+  union
+  select i.inhrelid from pg_catalog.pg_inherits i join roots on roots.oid = i.inhparent
+  join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
+), need(classid, objid) as (
+  (select ${catalog("pg_class")}::pg_catalog.oid, oid from roots
+   union all
+   select ${catalog("pg_proc")}::pg_catalog.oid, pg_catalog.unnest($2::bigint[]::pg_catalog.oid[])
+   union all
+   select ${catalog("pg_type")}::pg_catalog.oid, pg_catalog.unnest($3::bigint[]::pg_catalog.oid[]))
+  union
+  select step.classid, step.objid from need n cross join lateral (
+    select d.refclassid as classid, d.refobjid as objid from pg_catalog.pg_depend d
+    where d.classid = n.classid and d.objid = n.objid and d.deptype <> 'p'
+      and not (d.classid = ${catalog("pg_constraint")} and d.refclassid = ${catalog("pg_class")}
+        and exists (select from pg_catalog.pg_constraint k where k.oid = d.objid and k.contype = 'f' and k.conrelid <> d.refobjid))
+    union all
+    select d.classid, d.objid from pg_catalog.pg_depend d
+    where n.objid >= ${FIRST_OWN_OID} and d.refclassid = n.classid and d.refobjid = n.objid and d.deptype in ('a', 'i', 'P', 'S')
+      and case
+        when n.classid = ${catalog("pg_class")} then ${isRelation("n.objid", "'r', 'p', 'f', 'v', 'm'")}
+          and (d.classid in (${catalogs("pg_type", "pg_attrdef", "pg_constraint", "pg_rewrite", "pg_policy", "pg_statistic_ext")})
+            or (d.classid = ${catalog("pg_trigger")} and exists (select from pg_catalog.pg_trigger t where t.oid = d.objid and not t.tgisinternal))
+            or (d.classid = ${catalog("pg_class")} and ${isRelation("d.objid", "'i', 'I', 'S'")}))
+        when n.classid = ${catalog("pg_constraint")} then d.classid = ${catalog("pg_class")} and d.deptype = 'i' and ${isRelation("d.objid", "'i', 'I'")}
+        when n.classid = ${catalog("pg_type")} then d.classid in (${catalogs("pg_type", "pg_constraint")})
+          or (d.classid = ${catalog("pg_class")} and ${isRelation("d.objid", "'c'")})
+        when n.classid in (${catalogs("pg_opclass", "pg_opfamily")}) then d.classid in (${catalogs("pg_amop", "pg_amproc")})
+        else false
+      end
+    union all
+    select ${catalog("pg_cast")}::pg_catalog.oid, k.oid from pg_catalog.pg_cast k
+    where n.objid >= ${FIRST_OWN_OID} and n.classid in (${catalogs("pg_proc", "pg_type")}) and k.oid >= ${FIRST_OWN_OID}
+      and (case when n.classid = ${catalog("pg_proc")} then k.castfunc = n.objid else n.objid in (k.castsource, k.casttarget) end)
+      and not exists (select from pg_catalog.pg_depend m where m.classid = ${catalog("pg_cast")} and m.objid = k.oid and m.deptype = 'e')
+  ) step
+)
+select classid::bigint::pg_catalog.text as class, objid::bigint::pg_catalog.text as oid,
+  classid = ${catalog("pg_class")} and objid in (select oid from roots) as root
+from need`;
+
+/** `$1` and `$2`: the closure, as OIDs of catalogs and objects. */
+const NEED = `
+with need as materialized (
+  select * from rows from (pg_catalog.unnest($1::bigint[]::pg_catalog.oid[]), pg_catalog.unnest($2::bigint[]::pg_catalog.oid[])) as n(classid, objid)
+), bodies as materialized (
+  select p.oid, p.prosrc from need join pg_catalog.pg_proc p on need.classid = ${catalog("pg_proc")} and p.oid = need.objid
+  join pg_catalog.pg_language l on l.oid = p.prolang and l.lanname not in ('c', 'internal') and p.oid >= ${FIRST_OWN_OID}
+)`;
+const isNeeded = (name: string, oid: string): string =>
+  `exists (select from need where need.classid = ${catalog(name)} and need.objid = ${oid})`;
+
+/** `$3`: words before a parenthesis, which may be calls. `$4`: words, which may be types. */
+const MENTIONED = `${NEED}, called as (
+  select distinct pg_catalog.btrim(w.found[1], '"') as word from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $3, 'g') w(found)
+), words as (
+  select distinct pg_catalog.lower(w.found[1]) as word from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') w(found)
+)
+select 'routine' as what, p.oid::bigint::pg_catalog.text as oid from called
+join pg_catalog.pg_proc p on p.proname in (called.word, pg_catalog.lower(called.word)) join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where ${USER_SCHEMA} and not ${isNeeded("pg_proc", "p.oid")}
+union all
+select 'type', t.oid::bigint::pg_catalog.text from words join pg_catalog.pg_type t on t.typname = words.word
+join pg_catalog.pg_namespace n on n.oid = t.typnamespace left join pg_catalog.pg_class c on c.oid = t.typrelid
+where ${USER_SCHEMA} and t.typtype in ('e', 'd', 'r', 'c') and coalesce(c.relkind, 'c') = 'c' and not ${isNeeded("pg_type", "t.oid")}`;
+
+const CALL = '([[:alpha:]_][[:alnum:]_$]*|"[^"]+")\\s*\\(';
+const WORD = "([[:alpha:]_][[:alnum:]_$]*)";
+
+const ALONG = `${NEED}
+select i.type as kind, i.identity as name from need
+cross join lateral pg_catalog.pg_identify_object(need.classid, need.objid, 0) i
+where need.objid >= ${FIRST_OWN_OID} and need.classid in (${catalogs("pg_type", "pg_proc", "pg_extension", "pg_collation", "pg_operator", "pg_cast")})
+  and not exists (select from pg_catalog.pg_depend m where m.classid = need.classid and m.objid = need.objid and m.deptype in ('e', 'i'))
+order by i.type, i.identity`;
+
+/** `$3`: OIDs of the chosen tables. `$4`: words. */
+const RELATIONS = `${NEED}, mentions as (
+  select pg_catalog.lower(w.found[1]) as word, pg_catalog.min(bodies.oid::pg_catalog.regprocedure::pg_catalog.text) as by
+  from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') w(found) group by 1
+)
+select c.oid::bigint::pg_catalog.text as oid, n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as "table", c.relkind::pg_catalog.text as kind,
+  pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as name,
+  c.oid = any ($3::bigint[]::pg_catalog.oid[]) as chosen, ${isNeeded("pg_class", "c.oid")} as needed, ${isNeeded("pg_namespace", "n.oid")} as near,
+  case when c.relkind <> 'S' then mentions.by end as by,
+  c.relkind = 'S' and exists (select from pg_catalog.pg_depend d where d.classid = ${catalog("pg_class")} and d.objid = c.oid
+    and d.refclassid = ${catalog("pg_class")} and d.deptype in ('a', 'i')) as owned
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace left join mentions on mentions.word = c.relname
+where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.relpersistence <> 't' and ${USER_SCHEMA}
+order by n.nspname collate pg_catalog."C", c.relname collate pg_catalog."C"`;
+
+const SCHEMAS = `${NEED}
+select n.nspname::pg_catalog.text as schema from pg_catalog.pg_namespace n where ${USER_SCHEMA} and not ${isNeeded("pg_namespace", "n.oid")}
+order by n.nspname collate pg_catalog."C"`;
+
+/** `$3`: OIDs of the chosen tables. A key of a partitioned table is its partitions' as well. */
+const KEYS = `${NEED}
+select need.classid::bigint::pg_catalog.text as class, k.oid::bigint::pg_catalog.text as oid,
+  k.conrelid::pg_catalog.regclass::pg_catalog.text || ' ' || pg_catalog.quote_ident(k.conname) as name,
+  k.confrelid::pg_catalog.regclass::pg_catalog.text as refers, ${isNeeded("pg_class", "k.confrelid")} as impossible
+from need join pg_catalog.pg_constraint k on need.classid = ${catalog("pg_constraint")} and k.oid = need.objid and k.contype = 'f'
+join pg_catalog.pg_class c on c.oid = k.conrelid
+where (c.relkind = 'p' or c.oid = any ($3::bigint[]::pg_catalog.oid[])) and not k.confrelid = any ($3::bigint[]::pg_catalog.oid[]) and k.conparentid = 0
+order by 3`;
+
+/** What one routine mentions may mention more. */
+const MENTION_ROUNDS = 20;
+
+/** Finds what the tables of these OIDs, and their partitions, need. It is exact within the snapshot of a dump. */
+export async function needsOf(session: Session, tables: readonly string[]): Promise<Needs> {
+  const mentioned = { routine: new Set<string>(), type: new Set<string>() };
+  let closure: { class: string; oid: string; root: boolean }[] = [];
+  const ask = async (sql: string, ...more: unknown[]) =>
+    (await session.query(sql, [closure.map((one) => one.class), closure.map(({ oid }) => oid), ...more])).rows;
+  for (let round = 0; round < MENTION_ROUNDS; round++) {
+    const { rows } = await session.query(CLOSURE, [tables, [...mentioned.routine], [...mentioned.type]]);
+    closure = rows as typeof closure;
+    const found = (await ask(MENTIONED, CALL, WORD)) as { what: "routine" | "type"; oid: string }[];
+    if (found.length === 0) break;
+    for (const { what, oid } of found) mentioned[what].add(oid);
+  }
+  const roots = closure.filter(({ root }) => root).map(({ oid }) => oid);
+  const relations = (await ask(RELATIONS, roots, WORD)) as unknown as (NeededRelation & {
+    chosen: boolean;
+    needed: boolean;
+    near: boolean;
+    by: string | null;
+  })[];
+  const keys = (await ask(KEYS, roots)) as unknown as (ForeignKey & { class: string; oid: string })[];
+  return {
+    objects: new Set(closure.map((one) => objectKey(one.class, one.oid))),
+    relations: relations.filter(({ needed, chosen }) => needed && !chosen),
+    along: (await ask(ALONG)) as unknown as Needs["along"],
+    keys: keys.map((one) => ({ ...one, key: objectKey(one.class, one.oid) })),
+    mentions: relations.flatMap(({ chosen, name, by }) => (by === null || chosen ? [] : [{ name, by }])),
+    unneeded: {
+      schemas: (await ask(SCHEMAS)).map(({ schema }) => String(schema)),
+      relations: relations.filter(({ needed, near }) => near && !needed),
+    },
+  };
+}
+
+/** Of the tables and sequences of a dump, those that were not chosen and are needed: a dump locks them, and reads the values of sequences. */
+export function neededTables<T extends { readonly oid: string }>(tables: readonly T[], { relations }: Needs): T[] {
+  const needed = new Set(relations.map(({ oid }) => oid));
+  return tables.filter(({ oid }) => needed.has(oid));
+}
+
+/** Relations whose definitions come without rows. */
+export const withoutRows = ({ relations }: Needs): readonly NeededRelation[] => relations.filter(({ kind }) => kind !== "S");
+
+/** The OID of pg_database: its entry says how the archive would create a database, and is needed by none. */
+const DATABASES = 1262;
+/** Settings of the session that restores. */
+const SETTINGS: ReadonlySet<string> = new Set(["ENCODING", "STDSTRINGS", "SEARCHPATH"]);
+
+/** Entries of a dump without the unneeded relations that restore the chosen tables: those of the needed objects, and what is about these. */
+export function entriesOf(entries: readonly TocEntry[], { objects, keys }: Needs): ReadonlySet<TocEntry> {
+  const impossible = new Set(keys.filter((one) => one.impossible).map(({ key }) => key));
+  const isNeeded = ({ classOid, oid }: TocEntry): boolean => objects.has(objectKey(classOid, oid)) && !impossible.has(objectKey(classOid, oid));
+  // Entries come after what they depend on, except the shell of a type, which comes first.
+  const types = new Set(entries.filter((entry) => entry.kind === "TYPE" && isNeeded(entry)).map(({ schema, name }) => `${schema}.${name}`));
+  const kept = new Map<number, TocEntry>();
+  for (const entry of entries) {
+    const { classOid, kind, schema, name, dependencies, dumpId } = entry;
+    const keeps =
+      classOid === DATABASES ||
+      SETTINGS.has(kind) ||
+      (classOid !== 0 ? isNeeded(entry) : dependencies.some((id) => kept.has(id)) || (kind === "SHELL TYPE" && types.has(`${schema}.${name}`)));
+    if (keeps) kept.set(dumpId, entry);
+  }
+  return new Set(kept.values());
+}
