@@ -23,7 +23,19 @@ insert into public.orders (total) select g from generate_series(1, 100) g;
 insert into public.items (order_id, sku) select 1 + g % 100, 's' || g from generate_series(1, 300) g`;
 
 const EMPTY_ENTRY: TocEntry = {
-  ...{ dumpId: 1, classOid: 0, oid: 0, hasData: false, kind: "TABLE", schema: "", name: "", owner: "", section: 2, definition: "", dropStatement: "" },
+  ...{
+    dumpId: 1,
+    classOid: 0,
+    oid: 0,
+    hasData: false,
+    kind: "TABLE",
+    schema: "",
+    name: "",
+    owner: "",
+    section: 2,
+    definition: "",
+    dropStatement: "",
+  },
   ...{ copyStatement: "", tablespace: "", dependencies: [], offsetFieldAt: 0, dataAt: undefined },
 };
 

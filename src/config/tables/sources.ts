@@ -63,7 +63,9 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
     tables: {
       type: listOf(text),
       default: [],
-      help: "Only these tables, for every backup of this source; empty: all of them.",
+      help:
+        "Only these tables (names, or patterns with `*` and `?`), for every backup of this source; empty: all of them. Their partitions, and " +
+        "the types, functions, sequences and extensions that they need, come with them. MongoDB: collections.",
       example: "[public.users]",
     },
     labels: {

@@ -56,9 +56,6 @@ export interface Contents {
   readonly sizeBytes: number;
 }
 
-/** Length of the position that follows an entry's `offsetFieldAt` and ends the entry. */
-export const offsetFieldBytes = ({ offsetSize }: ArchiveHeader): number => 1 + offsetSize;
-
 /** State of an entry's offset field when its position is known. */
 export const OFFSET_KNOWN = 2;
 
@@ -121,10 +118,7 @@ export class ContentsReader {
     this.#append(chunk);
     try {
       this.#header ??= this.#done(this.#readHeader());
-      if (this.#count < 0) {
-        this.#count = this.#done(this.#readCount());
-        this.#entriesAt = this.#before + this.#at;
-      }
+      if (this.#count < 0) this.#count = this.#done(this.#readCount());
       while (this.#entries.length < this.#count) this.#entries.push(this.#readEntry());
     } catch (error) {
       if (error !== NEEDS_MORE) throw error;
@@ -187,6 +181,7 @@ export class ContentsReader {
   #readCount(): number {
     const count = this.#readInt();
     if (count < 0) throw nonsense(`its table of contents has ${count} entries`);
+    this.#entriesAt = this.#before + this.#at;
     return count;
   }
 
@@ -217,9 +212,7 @@ export class ContentsReader {
     const [dumpId, data, classOid, oid, name, kind, section, definition, dropStatement, copyStatement, schema, tablespace] = values;
     const owner = values[values.length - 2];
     return {
-      dumpId: Number(dumpId),
-      classOid: Number(classOid),
-      oid: Number(oid),
+      ...{ dumpId: Number(dumpId), classOid: Number(classOid), oid: Number(oid) },
       hasData: data !== 0,
       kind: String(kind),
       schema: String(schema),

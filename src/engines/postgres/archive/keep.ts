@@ -1,6 +1,6 @@
 // Leaves entries out of an archive while its bytes pass by. Only contents shrink: an entry that has data is never left out.
 import { LifeboatError } from "../../../core/errors.ts";
-import { type Contents, ContentsReader, offsetFieldBytes, type TocEntry } from "./contents.ts";
+import { type Contents, ContentsReader, type TocEntry } from "./contents.ts";
 
 /**
  * Passes an archive on with the entries that `choose` keeps. pg_restore ignores dependencies on entries that are not there, and an archive
@@ -35,7 +35,7 @@ function* narrowed(head: Buffer, { header, entries, entriesAt, sizeBytes }: Cont
   let end = entriesAt;
   for (const entry of entries) {
     const start = end;
-    end = entry.offsetFieldAt + offsetFieldBytes(header);
+    end = entry.offsetFieldAt + 1 + header.offsetSize;
     if (kept.has(entry)) continue;
     if (entry.hasData) throw new LifeboatError("DUMP_FAILED", `pg_dump read rows of ${entry.schema}.${entry.name}, which was not chosen`);
     if (start > from) yield head.subarray(from, start);

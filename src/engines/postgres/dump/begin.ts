@@ -101,7 +101,11 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     const sequences = needs?.relations.filter(({ kind }) => kind === "S") ?? [];
     const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", [...chosen, ...sequences]);
     const roles = WITH_ROLES.has(options.kind) ? await rolesOf(holder, options.rolePasswords === true) : NO_ROLES;
-    const notIncluded = [...(needs === undefined ? [] : unmetNeeds(needs)), ...(await means.omissions(holder, scope)), ...roles.notIncluded];
+    const notIncluded = [
+      ...(needs === undefined ? [] : unmetNeeds(needs)),
+      ...(await means.omissions(holder, scope)),
+      ...roles.notIncluded,
+    ];
 
     const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, chosen)];
     const only = options.kind !== "tables" ? [] : needs === undefined ? onlyTables(chosen) : withoutUnneeded(needs);
@@ -229,7 +233,12 @@ function excluding(what: "table" | "table-data", relations: readonly Named[]): s
 function patternsOf(names: readonly string[]): string[] {
   const patterns: string[] = [];
   for (let at = 0; at < names.length; at += NAMES_PER_PATTERN) {
-    patterns.push(`(${names.slice(at, at + NAMES_PER_PATTERN).map(quoteName).join("|")})`);
+    patterns.push(
+      `(${names
+        .slice(at, at + NAMES_PER_PATTERN)
+        .map(quoteName)
+        .join("|")})`,
+    );
   }
   return patterns;
 }

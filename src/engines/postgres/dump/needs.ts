@@ -113,9 +113,9 @@ const isNeeded = (name: string, oid: string): string =>
 
 /** `$3`: words before a parenthesis, which may be calls. `$4`: words, which may be types. */
 const MENTIONED = `${NEED}, called as (
-  select distinct pg_catalog.btrim(w.found[1], '"') as word from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $3, 'g') w(found)
+  select distinct pg_catalog.btrim(w.found[1], '"') as word from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $3, 'g') as w(found)
 ), words as (
-  select distinct pg_catalog.lower(w.found[1]) as word from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') w(found)
+  select distinct pg_catalog.lower(w.found[1]) as word from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') as w(found)
 )
 select 'routine' as what, p.oid::bigint::pg_catalog.text as oid from called
 join pg_catalog.pg_proc p on p.proname in (called.word, pg_catalog.lower(called.word)) join pg_catalog.pg_namespace n on n.oid = p.pronamespace
@@ -138,7 +138,7 @@ order by i.type, i.identity`;
 /** `$3`: OIDs of the chosen tables. `$4`: words. */
 const RELATIONS = `${NEED}, mentions as (
   select pg_catalog.lower(w.found[1]) as word, pg_catalog.min(bodies.oid::pg_catalog.regprocedure::pg_catalog.text) as by
-  from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') w(found) group by 1
+  from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') as w(found) group by 1
 )
 select c.oid::bigint::pg_catalog.text as oid, n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as "table", c.relkind::pg_catalog.text as kind,
   pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as name,
@@ -218,7 +218,8 @@ const SETTINGS: ReadonlySet<string> = new Set(["ENCODING", "STDSTRINGS", "SEARCH
 /** Entries of a dump without the unneeded relations that restore the chosen tables: those of the needed objects, and what is about these. */
 export function entriesOf(entries: readonly TocEntry[], { objects, keys }: Needs): ReadonlySet<TocEntry> {
   const impossible = new Set(keys.filter((one) => one.impossible).map(({ key }) => key));
-  const isNeeded = ({ classOid, oid }: TocEntry): boolean => objects.has(objectKey(classOid, oid)) && !impossible.has(objectKey(classOid, oid));
+  const isNeeded = ({ classOid, oid }: TocEntry): boolean =>
+    objects.has(objectKey(classOid, oid)) && !impossible.has(objectKey(classOid, oid));
   // Entries come after what they depend on, except the shell of a type, which comes first.
   const types = new Set(entries.filter((entry) => entry.kind === "TYPE" && isNeeded(entry)).map(({ schema, name }) => `${schema}.${name}`));
   const kept = new Map<number, TocEntry>();
@@ -227,7 +228,9 @@ export function entriesOf(entries: readonly TocEntry[], { objects, keys }: Needs
     const keeps =
       classOid === DATABASES ||
       SETTINGS.has(kind) ||
-      (classOid !== 0 ? isNeeded(entry) : dependencies.some((id) => kept.has(id)) || (kind === "SHELL TYPE" && types.has(`${schema}.${name}`)));
+      (classOid !== 0
+        ? isNeeded(entry)
+        : dependencies.some((id) => kept.has(id)) || (kind === "SHELL TYPE" && types.has(`${schema}.${name}`)));
     if (keeps) kept.set(dumpId, entry);
   }
   return new Set(kept.values());

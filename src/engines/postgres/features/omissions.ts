@@ -198,7 +198,8 @@ export function unmetNeeds(needs: Needs): Omission[] {
     {
       kind: "mentioned relations",
       objects: needs.mentions.map(({ name, by }) => `${name} (in ${by})`),
-      reason: "functions of the chosen tables mention them, and their rows are not in the backup: choose them too if the functions use them",
+      reason:
+        "functions of the chosen tables mention them, and their rows are not in the backup: choose them too if the functions use them",
     },
   ];
   return found
