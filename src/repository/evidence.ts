@@ -107,6 +107,14 @@ export async function fileEvidence(repository: Repository, evidence: Omit<Eviden
   return { evidence: whole, filed: name };
 }
 
+/** Returns the evidence that the job filed for the source. Undefined: none that a trusted key signed. */
+export async function findEvidence(repository: Repository, source: string, job: string, signal?: AbortSignal): Promise<Filed | undefined> {
+  const filed = evidenceName(source, job, "evidence.json");
+  const found = await getSigned(repository, "evidence", filed, evidenceSchema, signal);
+  if (found?.signedBy === undefined || found.value.id !== job || found.value.source !== source) return undefined;
+  return { evidence: found.value, filed };
+}
+
 /** Returns the newest of `evidenceOf`, or undefined. */
 export async function lastEvidence(...wanted: Parameters<typeof evidenceOf>): Promise<Evidence | undefined> {
   for await (const evidence of evidenceOf(...wanted)) return evidence;

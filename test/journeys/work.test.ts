@@ -1,10 +1,18 @@
 // Several machines and one queue: what is due is put once, workers take what they have room for, and what fails is parked.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { compose } from "../../src/compose.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { ID_RANDOM_BYTES, makeId } from "../../src/core/ids.ts";
 import { backup } from "../../src/operations/verbs/backup.ts";
+import { drill } from "../../src/operations/verbs/drill.ts";
+import { verify } from "../../src/operations/verbs/verify.ts";
+import { silentProgress } from "../../src/ports/progress.ts";
 import { apiJob } from "../../src/server/api/job-store.ts";
+import { systemClock } from "../../src/system-clock.ts";
 import { beginSlack } from "../support/notify/rooms.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig } from "../support/program.ts";
@@ -175,10 +183,13 @@ notify: { team: { kind: slack, url: "\${HOOK}", severities: [critical] } }
   const cancelled = await ended(unwanted);
   assert.deepEqual([cancelled.job.state, cancelled.job.error?.code], ["failed", "CANCELLED"]);
   const waiting = await post("/api/backup", { source: "far" }, "k4");
+  const { points: stored } = (await world.expect(0, "list", "far", "--json")).json();
+  const drilling = await post("/api/drill", { source: "far", to: stored[0].name }, "k5");
   await service.end();
   // A worker ends the job, and dies before its answer: the next one answers with what is there.
   onMachine("three");
   const before = (await world.expect(0, "backup", "far", "--job", waiting.id, "--json")).json().made[0];
+  const drilled = (await world.expect(0, "drill", "far", "--to", stored[0].name, "--job", drilling.id, "--json")).json();
   await world.expect(0, "work", "--idle", "--labels", "eu");
   onMachine("one");
   service = await beginService(world);
@@ -190,6 +201,21 @@ notify: { team: { kind: slack, url: "\${HOOK}", severities: [critical] } }
     [[before.id, before.sizeBytes]],
   );
   assert.equal((await world.expect(0, "list", "far", "--json")).json().points.length, 2, "the backup is not made twice");
+  const [found] = drill.result.parse((await ended(drilling)).job.result).drills;
+  const { estimate: _, to, ...same } = drilled.drills[0];
+  const later = { estimate: undefined, holds: same.holds.at };
+  assert.deepEqual({ ...found, ...later, holds: found?.holds?.at, to: found?.to.target }, { ...same, ...later, to: to.target });
+  const { jobs: done } = (await world.expect(0, "jobs", "--source", "far", "--json")).json();
+  assert.equal(done.filter(({ verb }: { verb: string }) => verb === "drill").length, 1, "the drill is not run twice");
+  const id = makeId(new Date(), randomBytes(ID_RANDOM_BYTES));
+  const read = (await world.expect(0, "verify", stored[0].id, "--job", id, "--json")).json();
+  const context = await compose(loadConfig({ file: world.configFile, env: world.env, cwd: world.directory }), {
+    ...{ clock: systemClock, lifeboat: "test", env: world.env },
+  });
+  const on = { ...context, progress: silentProgress, signal: new AbortController().signal };
+  assert.deepEqual(await verify.found?.(on, { point: stored[0].id }, id), read, "nor a verification");
+  assert.equal(await verify.found?.(on, { point: points[0].id }, id), undefined, "of another restore point");
+  await context.close();
   const { items } = (await world.expect(0, "workers", "--json")).json();
   assert.deepEqual(items, []);
   await service.end();

@@ -55,7 +55,7 @@ function renderJobs({ jobs: found, flaws }: z.infer<typeof jobs.result>, paint: 
     state,
     error === null
       ? Object.entries(result)
-          .map(([key, value]) => `${key} ${value}`)
+          .flatMap(([key, value]) => (typeof value === "object" ? [] : [`${key} ${value}`]))
           .join(", ")
       : `${error.code}: ${error.message}`,
   ]);

@@ -52,7 +52,8 @@ export async function verify(context: Context, entry: PointEntry, watch: Watch):
       if (verdict === "fail") await job.file((place) => mark(place, entry.source, manifest.id, { damagedAt: at }));
       return { ...judgement, point: entry, checks, opened: key !== undefined, aside: job.aside };
     },
-    ({ verdict }) => ({ verdict, point: manifest.id }),
+    // A worker that takes it over answers with this.
+    ({ verdict, reasons, opened, checks }) => ({ verdict, point: manifest.id, reasons, opened, checks }),
   );
 }
 

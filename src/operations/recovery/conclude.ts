@@ -7,7 +7,7 @@ import { microsOf } from "../../core/micros.ts";
 import { NAME_PATTERNS, renderName } from "../../core/names.ts";
 import { judgeObjective } from "../../core/objectives.ts";
 import type { Plan } from "../../core/plan.ts";
-import { type Asked, askedOf, type RecoveryTarget, type Understood, understood } from "../../core/recovery-target.ts";
+import { type Asked, askedOf, type Present, type RecoveryTarget, type Understood, understood } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
 import { mark } from "../../repository/marks.ts";
@@ -107,12 +107,11 @@ export async function conclude(context: Context, source: Source, conclusion: Con
   const finding = await job.file(async (place, aside) => {
     const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };
     const present = presentOf(context);
-    const isKnown = isSoundCopy(conclusion.checks) && !(asked.kind === "lsn" && point.id === "history");
     return {
       ...(await fileEvidence(place, told, renderReport(told, present))),
       aside,
       to: askedOf(asked, present),
-      holds: isKnown ? understood(microsOf(new Date(point.snapshotAt)), present) : undefined,
+      holds: heldBy({ asked, checks: conclusion.checks, point }, present),
       estimate: failed ? undefined : judgeEstimate(estimated?.seconds ?? null, rtoSeconds),
     };
   });
@@ -120,6 +119,15 @@ export async function conclude(context: Context, source: Source, conclusion: Con
   if (conclusion.whole) await remember(context, source, reached, job, finding.evidence);
   return finding;
 }
+
+/** The instant whose data came. Undefined: only the provider knows, or it was not proven. */
+export const heldBy = (
+  { asked, checks, point }: { readonly asked: RecoveryTarget } & Pick<Evidence, "checks" | "point">,
+  present: Present,
+): Understood | undefined =>
+  isSoundCopy(checks) && !(asked.kind === "lsn" && point.id === "history")
+    ? understood(microsOf(new Date(point.snapshotAt)), present)
+    : undefined;
 
 /**
  * Marks the restore point by what was found. `latest` passes a damaged point over, so that needs damaged bytes, or rows that differ

@@ -136,7 +136,9 @@ export const findingFields = {
 };
 export const finding = named("finding", "What a drill or a restore found.", z.strictObject(findingFields));
 
-export const findingJson = ({ repository }: Context, { evidence, filed, aside: onMachine, to, holds, estimate }: Finding) => ({
+type Found = Omit<Finding, "aside"> & { readonly aside?: Pick<NonNullable<Finding["aside"]>, "directory"> | undefined };
+
+export const findingJson = ({ repository }: Context, { evidence, filed, aside: onMachine, to, holds, estimate }: Found) => ({
   job: evidence.id,
   source: evidence.source,
   verdict: evidence.verdict,

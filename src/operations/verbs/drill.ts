@@ -2,10 +2,12 @@
 import * as z from "zod/mini";
 import { combine } from "../../core/combined.ts";
 import { asLifeboatError, EXIT, type ExitStatus, isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { askedOf, onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { findEvidence } from "../../repository/evidence.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
+import { placesOf } from "../jobs/holders.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
-import type { Finding } from "../recovery/conclude.ts";
+import { type Finding, heldBy } from "../recovery/conclude.ts";
 import { drill as drillSource, planDrill } from "../recovery/drill.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
 import {
@@ -75,6 +77,21 @@ export const drill = operation({
       combined: source === undefined && due !== true ? combinedOf(context, found, failures) : null,
       failures,
     };
+  },
+
+  async found(context, { source = "", to, timeline }, job) {
+    for (const place of await placesOf(context)) {
+      const filed = await findEvidence(place, source, job, context.signal);
+      if (filed === undefined) continue;
+      const { startedAt, endedAt, checks, point } = filed.evidence;
+      const at = (instant: string) => ({ ...presentOf(context), now: new Date(instant) });
+      const target = onTimeline(parseRecoveryTarget(to ?? "latest", at(startedAt)), timeline);
+      const present = at(endedAt);
+      const aside = place === context.repository ? undefined : context.aside;
+      const found = { ...filed, to: askedOf(target, present), holds: heldBy({ asked: target, checks, point }, present), aside };
+      return { drills: [findingJson(context, found)], combined: null, failures: [] };
+    }
+    return undefined;
   },
 
   exit({ drills, combined: together, failures }) {
