@@ -7,12 +7,15 @@ const REFERENCE = /\$\$\{|\$\{[^}\n]*\}/g;
 const ENCODED = /[\uE000-\uE07F]+/g;
 const BASE = 0xe000;
 
-const shift = (text: string, by: number): string =>
-  text.replace(/./gsu, (char) => {
-    const point = char.codePointAt(0) ?? 0;
-    const inside = by > 0 ? point < 0x80 : point >= BASE && point < BASE + 0x80;
-    return inside ? String.fromCodePoint(point + by) : char;
-  });
+function shift(text: string, by: number): string {
+  let shifted = "";
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    const inside = by > 0 ? unit < 0x80 : unit >= BASE && unit < BASE + 0x80;
+    shifted += inside ? String.fromCharCode(unit + by) : text[at];
+  }
+  return shifted;
+}
 
 /** The text with every reference made opaque to YAML; same length, same lines. */
 export function encodeReferences(text: string): string {

@@ -107,7 +107,7 @@ class Reader {
       for (const [key, option] of Object.entries(group.table)) {
         const of = group === groups[0] ? undefined : `${choice?.word} ${named}`;
         // Beside a misspelt option, that one of the choice is missing says nothing more.
-        const value = misspelt && of !== undefined && raw[key] === undefined ? undefined : this.#option(option, raw, [...path, key], of);
+        const value = misspelt && of !== undefined && raw[key] === undefined ? undefined : this.#option(option, raw, path, key, of);
         if (value === undefined) continue;
         written[key] = value;
         values[option.as ?? key] = option.late === true ? late(value) : value;
@@ -121,11 +121,9 @@ class Reader {
     return unresolvedIn(unresolved) ?? loaded;
   }
 
-  #option(option: Option, raw: Readonly<Values>, path: Path, of: string | undefined): unknown {
-    const key = String(path.at(-1));
+  #option(option: Option, raw: Readonly<Values>, holder: Path, key: string, of: string | undefined): unknown {
     const given = this.#given(option, raw, key) ?? option.default;
-    if (given !== undefined) return this.read(option.type, given, path, option);
-    const holder = path.slice(0, -1);
+    if (given !== undefined) return this.read(option.type, given, [...holder, key], option);
     if (option.needed !== undefined) return missing(option.needed, key, String(holder.at(-1)), option.env);
     if (option.required !== true) return undefined;
     const example = option.example === undefined ? "" : `, such as ${key}: ${option.example}`;

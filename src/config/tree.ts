@@ -1,5 +1,5 @@
 // YAML text → plain values, references resolved, and where each of them is written.
-import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Scalar } from "yaml";
+import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type Node, parseAllDocuments, type Scalar } from "yaml";
 import { type ErrorOptions, LifeboatError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { decodeReferences, encodeReferences, interpolate, type Lookup } from "./interpolate.ts";
@@ -20,9 +20,7 @@ const MAX_NODES = 100_000;
 
 /** Reads the text. Throws CONFIG_INVALID for what is not YAML: every syntax error with its place. */
 export function readTree(source: SourceText, lookup: Lookup): Tree {
-  const lines = new LineCounter();
   const documents = parseAllDocuments(encodeReferences(source.text), {
-    lineCounter: lines,
     uniqueKeys: true,
     prettyErrors: false,
     strict: true,

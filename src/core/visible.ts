@@ -10,10 +10,15 @@ function escaped(character: string): string {
   return SHORT[character] ?? (code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`);
 }
 
-/** Makes a text safe and one line long. */
-export const visible = (text: string): string => text.replace(HIDDEN, escaped);
+const ONE_HIDDEN = new RegExp(HIDDEN.source, "u");
 
-/** Makes every text in the data safe, including keys. Instances of classes other than errors are unchanged. */
+/** Makes a text safe and one line long. */
+export const visible = (text: string): string => (ONE_HIDDEN.test(text) ? text.replace(HIDDEN, escaped) : text);
+
+/**
+ * Makes every text in the data safe, including keys. Instances of classes other than errors are unchanged; so is what holds safe texts only,
+ * which is then not copied.
+ */
 export function shown<T>(data: T): T {
   return copy(data) as T;
 }
@@ -21,7 +26,10 @@ export function shown<T>(data: T): T {
 function copy(value: unknown): unknown {
   if (typeof value === "string") return visible(value);
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copy);
+  if (Array.isArray(value)) {
+    const items = value.map(copy);
+    return items.every((item, index) => item === value[index]) ? value : items;
+  }
   if (value instanceof Map) return new Map([...value].map(([key, item]) => [copy(key), copy(item)]));
   if (value instanceof Set) return new Set([...value].map(copy));
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -30,7 +38,12 @@ function copy(value: unknown): unknown {
   return prototype === Object.prototype || prototype === null ? copyFields(value) : value;
 }
 
-const copyFields = (value: object): object => Object.fromEntries(Object.entries(value).map(([key, item]) => [visible(key), copy(item)]));
+function copyFields(value: object): object {
+  const fields = Object.entries(value);
+  const items = fields.map(([, item]) => copy(item));
+  const isSafe = fields.every(([key, item], index) => visible(key) === key && item === items[index]);
+  return isSafe ? value : Object.fromEntries(fields.map(([key], index) => [visible(key), items[index]]));
+}
 
 /** The controls allowed in multi-line text: line ends, and the program's own colours. */
 const OWN = "\\n|\\x1b\\[(?:1|2|22|31|32|33|36|39)m";

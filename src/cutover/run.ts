@@ -1,19 +1,10 @@
 // Programs that a cut-over runs. A value reaches one through its standard input, never through its arguments.
 import { LifeboatError } from "../core/errors.ts";
-import { listOf } from "../core/option.ts";
-import { text } from "../core/option-types.ts";
 import { visible } from "../core/visible.ts";
 import type { Work } from "../ports/connection.ts";
 import { startChild } from "../process/child.ts";
 import { baseEnvironment } from "../process/environment.ts";
 import { clean } from "./http.ts";
-
-export const pass = {
-  type: listOf(text),
-  default: [],
-  help: "Variables of Lifeboat's environment that the program receives, beside PATH, HOME and the like.",
-  example: "[KUBECONFIG]",
-} as const;
 
 export interface RunOrder {
   readonly argv: readonly string[];

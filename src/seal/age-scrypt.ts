@@ -1,7 +1,7 @@
 // The passphrase stanza of age v1 (https://c2sp.org/age#scrypt-recipient-stanza), with Node's scrypt. That of the age-encryption package
 // runs on the main thread for seconds and allows a gigabyte.
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:crypto";
-import { type Identity, type Recipient, Stanza } from "age-encryption";
+import type { Identity, Recipient } from "age-encryption";
 import { LifeboatError } from "../core/errors.ts";
 import { TAG_BYTES } from "./age-payload.ts";
 
@@ -19,6 +19,7 @@ const damaged = (what: string): LifeboatError => new LifeboatError("INTEGRITY", 
 export function passphraseRecipient(passphrase: string, workFactor: number): Recipient {
   return {
     async wrapFileKey(fileKey) {
+      const { Stanza } = await import("age-encryption");
       const salt = randomBytes(SALT_BYTES);
       const cipher = createCipheriv("chacha20-poly1305", await derive(passphrase, salt, workFactor), ZERO_NONCE, {
         authTagLength: TAG_BYTES,

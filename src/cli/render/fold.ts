@@ -1,7 +1,9 @@
 // Text folded at the width of the terminal: at spaces, never within a word, with the indentation of the line that it continues.
 import { stripVTControlCharacters } from "node:util";
 
-const widthOf = (text: string): number => stripVTControlCharacters(text).length;
+/** Returns the columns that a text takes. Most have no sequence that a terminal obeys, and looking for one is cheap. */
+export const widthOf = (text: string): number =>
+  (text.includes("\x1b") || text.includes("\x9b") ? stripVTControlCharacters(text) : text).length;
 
 /** `undefined` columns: there is no terminal, and the text stays as it is. */
 export function fold(text: string, columns: number | undefined): string {

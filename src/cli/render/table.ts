@@ -1,5 +1,5 @@
 // Tables without borders: columns aligned, nothing cut on paper, wrapped on narrow terminals.
-import { stripVTControlCharacters } from "node:util";
+import { widthOf } from "./fold.ts";
 import { makePaint, type Paint } from "./paint.ts";
 
 export interface Column {
@@ -28,7 +28,6 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
 }
 
 const GAP = "  ";
-const widthOf = (text: string): number => stripVTControlCharacters(text).length;
 
 function paragraphs(columns: readonly Column[], rows: readonly (readonly string[])[], paint: Paint): string {
   const widest = Math.max(...columns.map((column) => column.title.length));

@@ -2,7 +2,7 @@
 import { listOf } from "../../core/option.ts";
 import { text } from "../../core/option-types.ts";
 import { defineCutOver } from "../../ports/descriptor.ts";
-import { pass } from "../run.ts";
+import { pass } from "../pass.ts";
 
 const argv = listOf(text);
 

@@ -1,8 +1,10 @@
-// The version of a folder, by which a reader knows that nothing in it was created, replaced or deleted. In a large folder a thread takes
+// The version of a folder, by which a reader knows that nothing in it was created, replaced or deleted. Of many entries a thread takes
 // it: a synchronous look at an entry costs a fifth of one that is awaited, and a share that does not answer stops that thread alone.
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { FolderVersion } from "../../ports/storage.ts";
@@ -27,8 +29,8 @@ export interface VersionAnswer {
   readonly failure?: { readonly message: string; readonly code: string | undefined } | undefined;
 }
 
-/** From so many entries on, starting the thread is worth it. */
-const LARGE_ENTRIES = 64;
+/** From so many entries on, of all folders together, starting the thread is worth it. */
+const MANY_ENTRIES = 2_000;
 /** It keeps next to nothing of its own. */
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
@@ -36,12 +38,9 @@ const ownLook: Look = { names: (folder) => readdir(folder), facts: (path) => lst
 
 /** Takes the version of a folder with its direct entries. Undefined: there is no such folder. */
 export async function folderVersion(path: string): Promise<FolderVersion | undefined> {
-  if (thread === undefined) {
-    const names = await orUndefined(() => ownLook.names(path));
-    if (names === undefined) return undefined;
-    if (names.length < LARGE_ENTRIES) return versionAt(path, ownLook);
-  }
-  return askThread(path);
+  if (thread?.isReady === true) return askThread(thread, path);
+  if (looked >= MANY_ENTRIES) thread ??= beginThread();
+  return versionAt(path, ownLook); // until it is ready, which takes as long as some hundred looks
 }
 
 /**
@@ -59,6 +58,7 @@ export async function versionAt(path: string, look: Look): Promise<FolderVersion
   };
   add("", own);
   const names = [...((await orUndefined(() => look.names(path))) ?? [])].sort();
+  looked += names.length;
   for (const name of names) {
     const found = await orUndefined(() => look.facts(`${path}/${name}`));
     if (found !== undefined) add(name, found); // otherwise removed meanwhile, which has changed the folder
@@ -78,13 +78,19 @@ async function orUndefined<T>(get: () => Awaitable<T>): Promise<T | undefined> {
 
 type Settle = (answer: VersionAnswer) => void;
 
-/** One thread of the process, begun when it is first needed. It does not keep the process running. */
-let thread: { readonly worker: Worker; readonly waiting: Map<number, Settle> } | undefined;
-let asked = 0;
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: Map<number, Settle>;
+  isReady: boolean;
+}
 
-function askThread(path: string): Promise<FolderVersion | undefined> {
-  thread ??= beginThread();
-  const { worker, waiting } = thread;
+/** One thread of the process, begun when it is first needed. It does not keep the process running. */
+let thread: Thread | undefined;
+let asked = 0;
+/** How many entries this thread has looked at. */
+let looked = 0;
+
+function askThread({ worker, waiting }: Thread, path: string): Promise<FolderVersion | undefined> {
   const id = ++asked;
   return new Promise((resolve, reject) => {
     waiting.set(id, ({ found, failure }) => {
@@ -98,17 +104,24 @@ function askThread(path: string): Promise<FolderVersion | undefined> {
   });
 }
 
-function beginThread(): NonNullable<typeof thread> {
+function beginThread(): Thread {
   // Runs from source and from the compiled package alike.
   const script = import.meta.url.endsWith(".ts") ? "./version-thread.ts" : "./version-thread.js";
-  const worker = new Worker(fileURLToPath(new URL(script, import.meta.url)), { resourceLimits: LIMITS });
+  const cache = getCompileCacheDir();
+  const env = cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) }; // otherwise it would strip the types anew
+  const worker = new Worker(fileURLToPath(new URL(script, import.meta.url)), { resourceLimits: LIMITS, env });
+  worker.unref();
   const waiting = new Map<number, Settle>();
+  const begun: Thread = { worker, waiting, isReady: false };
   const fail = (message: string): void => {
     if (thread?.worker === worker) thread = undefined; // the next one is begun anew
     for (const [id, settle] of waiting) settle({ id, failure: { message, code: undefined } });
   };
-  worker.on("message", (answer: VersionAnswer) => waiting.get(answer.id)?.(answer));
+  worker.on("message", (answer: VersionAnswer) => {
+    begun.isReady = true; // its first message answers no request
+    waiting.get(answer.id)?.(answer);
+  });
   worker.on("error", (error: Error) => fail(error.message));
   worker.on("exit", () => fail("the thread that looks at folders ended"));
-  return { worker, waiting };
+  return begun;
 }

@@ -9,6 +9,7 @@ const look: Look = { names: (folder) => readdirSync(folder), facts: (path) => ls
 parentPort?.on("message", async (request: VersionRequest) => {
   parentPort?.postMessage(await answerTo(request));
 });
+parentPort?.postMessage({ id: 0 } satisfies VersionAnswer);
 
 async function answerTo({ id, path }: VersionRequest): Promise<VersionAnswer> {
   try {
