@@ -95,6 +95,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       lockMs: config.repository.storage.objectLockMs,
       timeZone: config.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
       lifeboat,
+      configuration: config.digest,
       combinedObjective: combinedObjectiveOf(
         config.objectives,
         [...sources.values()].map(({ objective }) => objective),

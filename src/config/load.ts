@@ -1,4 +1,5 @@
 // The configuration file, read and checked. What a command does not need is not asked for: see `Config`.
+import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { LifeboatError } from "../core/errors.ts";
@@ -29,6 +30,8 @@ export interface Config extends RootValues {
   readonly secrets: readonly string[];
   /** The file itself holds a secret, and others than its owner can read it. */
   readonly exposed: boolean;
+  /** Of the file's text. */
+  readonly digest: string;
   /** The source of that name, or SOURCE_UNKNOWN with the nearest one. */
   source(name: string): SourceConfig;
 }
@@ -104,6 +107,7 @@ export function parseConfig(text: string, request: LoadRequest & { readonly file
     file,
     descriptors,
     secrets: [...secrets],
+    digest: createHash("sha256").update(text).digest("base64url"),
     exposed: holdsSecret && isExposed(file, request.mode ?? 0o600),
     source: (name) => sourceNamed(values, name),
   };

@@ -21,7 +21,7 @@ const MAX_NODES = 100_000;
 /** Reads the text. Throws CONFIG_INVALID for what is not YAML: every syntax error with its place. */
 export function readTree(source: SourceText, lookup: Lookup): Tree {
   const documents = parseAllDocuments(encodeReferences(source.text), {
-    uniqueKeys: true,
+    uniqueKeys: false, // `Reader` looks, in less than quadratic time
     prettyErrors: false,
     strict: true,
   });
@@ -42,7 +42,6 @@ export function readTree(source: SourceText, lookup: Lookup): Tree {
 
 const WORDS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: "tabs cannot indent: use spaces",
-  DUPLICATE_KEY: "this key is here a second time",
   BAD_ALIAS: "this alias names nothing that came before",
 };
 
@@ -69,12 +68,15 @@ class Reader {
     if (node === null) return null;
     if (isAlias(node)) return this.read(node.resolve(this.#document) ?? null, path);
     if (isMap(node)) {
+      const keys = new Set<string>();
       const entries = node.items.flatMap((pair): [string, unknown][] => {
         if (!isScalar(pair.key)) {
           this.problems.push(this.#at(pair.key as Node, "a key must be a word"));
           return [];
         }
         const key = decodeReferences(String(pair.key.value));
+        if (keys.has(key)) this.problems.push(this.#at(pair.key as Node, "this key is here a second time"));
+        keys.add(key);
         return [[key, this.read(pair.value as Node | null, [...path, key])]];
       });
       return Object.fromEntries(entries);

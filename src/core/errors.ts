@@ -169,6 +169,7 @@ export const ERROR_CODES = {
   SCRATCH_FAILED: code(EXIT.failed, "read the message above; `lifeboat check` says whether a scratch cluster can be created here", true),
   OBJECTIVE_MISSED: code(EXIT.unhealthy, "read the steps of the drill; start with the slowest"),
   INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above; they name what could not be checked"),
+  LOOK_OLD: code(EXIT.inconclusive, "run `lifeboat status`, and see whether `lifeboat serve` runs", true),
   CHECK_FAILED: code(EXIT.failed, "read the checks above; they name what differs"),
   APPROVAL_NEEDED: code(EXIT.approvalNeeded, "ask a second person to run `lifeboat approve PLAN`"),
   APPROVAL_INVALID: code(EXIT.approvalNeeded, "run `lifeboat approvals` to see what waits; ask for a new one with --request-approval"),

@@ -7,6 +7,7 @@ import type { HealthReason } from "../core/health.ts";
 import { isNear, type Limit } from "../core/limits.ts";
 import { type HealthCode, MONITORS, nextOfFinding } from "../core/monitors.ts";
 import type { Verdict } from "../core/verdict.ts";
+import type { Pause } from "../repository/pauses.ts";
 
 /** The schema with a sentence about it, for the documentation and the API's description. */
 export function about<T extends z.ZodMiniType>(type: T, sentence: string): T {
@@ -190,3 +191,13 @@ const driftShape = z.strictObject({
   lowers: about(z.optional(z.boolean()), "The change lowers protection."),
 });
 export const driftSchema = named("drift", "A difference between the policy and the provider's settings.", driftShape);
+
+export const pauseSchema = z.strictObject({
+  by: madeBy,
+  at: instant,
+  endsAt: about(orNull(instant), "When it ends by itself. Null: it does not."),
+  reason: about(orNull(z.string()), "Why it is paused."),
+});
+
+export const pauseJson = (found: Pause | undefined) =>
+  found === undefined ? null : { by: found.by, at: found.at, endsAt: found.until ?? null, reason: found.reason ?? null };

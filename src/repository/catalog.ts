@@ -12,6 +12,7 @@ import type { JobRecord } from "./journal.ts";
 import { jobsSince } from "./journals.ts";
 import { backupsFolder, idOfFolder, jobName, jobsFolder, marksFolder, removalsName, sourceFolder } from "./layout.ts";
 import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
+import { type KeptLook, keepLooks, keptLooks, LOOK_SCHEMA } from "./looks.ts";
 import { type MarksRecord, marksOf, marksSchema } from "./marks.ts";
 import { type Removals, readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
@@ -22,7 +23,7 @@ import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMA
 
 const VERSION = 3;
 // Rows that hold a whole object have a table by number: one by name would take a page or two for each.
-const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}
+const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}${LOOK_SCHEMA}
   pragma user_version = ${VERSION};`;
 
 /** Tables that an earlier version made otherwise. */
@@ -52,6 +53,10 @@ export interface Catalog {
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   /** Yields the journals of jobs begun at or after the instant, newest first. A journal is read again only when it was changed. */
   jobsSince(since: Date, signal?: AbortSignal): AsyncIterable<JobRecord>;
+  /** Keeps what a look at sources found, as JSON by name. `configuration`: what it was judged by. */
+  keepLooks(configuration: string, at: Date, looks: ReadonlyMap<string, string>): Promise<void>;
+  /** Returns what was kept under the same configuration in this span of time, by name. */
+  looks(configuration: string, since: Date, until: Date): Promise<ReadonlyMap<string, KeptLook>>;
   close(): void;
 }
 
@@ -117,6 +122,8 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
           return readListed(database, repository.trust, folder, listedAs(listing, /\.json$/), read, () => {});
         }),
       ),
+    keepLooks: (configuration, at, looks) => reading(async () => keepLooks(database, configuration, at, looks)),
+    looks: (configuration, since, until) => reading(async () => keptLooks(database, configuration, since, until)),
     close: () => database.close(),
   };
 }

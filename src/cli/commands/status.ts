@@ -4,7 +4,7 @@ import { flag, text } from "../../core/option-types.ts";
 import { shown, visible } from "../../core/visible.ts";
 import { status } from "../../operations/verbs/status.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { renderBrief, renderReasons, renderStatus, renderStatusLine } from "../render/status.ts";
+import { renderBrief, renderLook, renderReasons, renderStatus, renderStatusLine } from "../render/status.ts";
 import { perform, withContext } from "../session.ts";
 
 export const statusCommand = defineCommand({
@@ -12,6 +12,11 @@ export const statusCommand = defineCommand({
     "Whether each source is protected right now. It is green only when the source answers, the newest backup is recent enough for the objective and proven, and a drill has passed. Anything unknown is inconclusive (exit status 3); anything wrong is exit status 4.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: {
+    maxAge: {
+      type: text,
+      value: "DURATION",
+      help: "Answer with the last look that the service or a command took here, if it is no older, such as 5m. Default: look now.",
+    },
     short: { type: flag, help: "One line for each source." },
     brief: {
       type: flag,
@@ -20,25 +25,25 @@ export const statusCommand = defineCommand({
   },
   json: true,
   run(call) {
-    const { short, brief } = call.options;
-    if (brief) return briefly(call, call.args);
-    return perform(call, status, call.args, ({ sources, repositoryReasons }) =>
-      short
-        ? sources.map((one) => renderStatusLine(one, call.paint)).join("\n")
-        : [...sources.map((one) => renderStatus(one, call.paint)), ...renderReasons("repository", repositoryReasons, call.paint)].join(
-            "\n\n",
-          ),
-    );
+    const { short, brief, maxAge } = call.options;
+    const request = { ...call.args, maxAge };
+    if (brief) return briefly(call, request);
+    return perform(call, status, request, ({ sources, repositoryReasons, lookedAt }) => {
+      const looked = maxAge === undefined ? [] : [renderLook(lookedAt, call.clock.now())];
+      if (short) return [...sources.map((one) => renderStatusLine(one, call.paint)), ...looked].join("\n");
+      const found = sources.map((one) => renderStatus(one, call.paint));
+      return [...found, ...renderReasons("repository", repositoryReasons, call.paint), ...looked].join("\n\n");
+    });
   },
 });
 
 /** What a monitor expects of a plugin: always one line on standard output, and one of four statuses. */
 async function briefly(
   call: Parameters<typeof withContext>[0] & Pick<CommandCall, "emit">,
-  args: { readonly source?: string | undefined },
+  request: { readonly source?: string | undefined; readonly maxAge?: string | undefined },
 ): Promise<ExitStatus> {
   try {
-    const result = await withContext(call, (context) => status.run(context, args));
+    const result = await withContext(call, (context) => status.run(context, request), status.storedOnly?.(request));
     call.emit(result, () => renderBrief(shown(result)));
     return { pass: EXIT.done, inconclusive: BRIEF.warning, fail: BRIEF.critical }[result.verdict];
   } catch (error) {

@@ -31,6 +31,10 @@ export function renderBrief({ verdict, sources, repositoryReasons }: z.infer<typ
   return `LIFEBOAT ${state} - ${said} | ${figures.join(" ")}`;
 }
 
+/** How old an answer is. */
+export const renderLook = (lookedAt: string, now: Date): string =>
+  `looked at ${formatInstant(new Date(lookedAt))}, ${formatDuration(now.getTime() - Date.parse(lookedAt))} ago`;
+
 const reasonLines = (reasons: Reasons): string[] => reasons.map(({ code, message }) => `  ${code}: ${message}`);
 
 const nextLines = (reasons: Reasons): string[] =>

@@ -5,15 +5,8 @@ import { isPaused, type Pause, readPauses, setPause } from "../../repository/pau
 import { thisUser } from "../audit/trail.ts";
 import { runJob } from "../jobs/job.ts";
 import { type OperationContext, operation } from "../operation.ts";
-import { about, instant, madeBy, orNull, sourceName } from "../schemas.ts";
+import { about, orNull, pauseJson, pauseSchema, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
-
-export const pauseSchema = z.strictObject({
-  by: madeBy,
-  at: instant,
-  endsAt: about(orNull(instant), "When it ends by itself. Null: it does not."),
-  reason: about(orNull(z.string()), "Why it is paused."),
-});
 
 const result = z.strictObject({ source: sourceName, paused: about(orNull(pauseSchema), "Null: its scheduled work runs.") });
 
@@ -55,9 +48,6 @@ async function change(context: OperationContext, verb: "pause" | "resume", sourc
   );
   return { source: name, paused: pauseJson(wanted) };
 }
-
-export const pauseJson = (found: Pause | undefined) =>
-  found === undefined ? null : { by: found.by, at: found.at, endsAt: found.until ?? null, reason: found.reason ?? null };
 
 /** The pauses that are in force now, by source. */
 export async function pausesNow({ repository, clock, signal }: OperationContext): Promise<ReadonlyMap<string, Pause>> {

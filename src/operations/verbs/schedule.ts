@@ -7,11 +7,11 @@ import { presentOf } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { timeZone } from "../recovery/schemas.ts";
 import { expiryWaitJson, expiryWaitSchema } from "../retention/expiry-due.ts";
-import { about, failure, instant, iso, orNull, sourceName } from "../schemas.ts";
+import { about, failure, instant, iso, orNull, pauseJson, pauseSchema, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 import { scheduleOf } from "../watch/schedule.ts";
 import { jobsReadOnce } from "../watch/shared.ts";
-import { pauseJson, pauseSchema, pausesNow } from "./pause.ts";
+import { pausesNow } from "./pause.ts";
 
 export const schedule = operation({
   name: "schedule",

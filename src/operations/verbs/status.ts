@@ -1,179 +1,57 @@
 // lifeboat status: whether each source is protected right now.
 import * as z from "zod/mini";
+import { parseDuration } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { verdictOf } from "../../core/monitors.ts";
 import { readAll } from "../../repository/read-all.ts";
-import type { LogStatus } from "../archive/log-status.ts";
-import { operation, worstOf } from "../operation.ts";
-import { objective } from "../recovery/schemas.ts";
-import { expiryWaitJson, expiryWaitSchema } from "../retention/expiry-due.ts";
-import {
-  about,
-  bytes,
-  count,
-  driftSchema,
-  exitOf,
-  healthReason,
-  healthReasonJson,
-  inSeconds,
-  instant,
-  iso,
-  limit,
-  limitJson,
-  orNull,
-  reason,
-  seconds,
-  settings,
-  sourceName,
-  timeline,
-  verdict,
-  windowOf,
-} from "../schemas.ts";
+import { type OperationContext, operation, worstOf } from "../operation.ts";
+import { about, exitOf, healthReason, instant, sourceName, verdict } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
+import { keepLooks, type LooksJson, lastLooks, repositoryJson } from "../watch/looks.ts";
 import { repositoryReasons } from "../watch/repository-status.ts";
 import { sharedOf } from "../watch/shared.ts";
-import { type SourceStatus, statusOf, storedOf } from "../watch/status.ts";
-import { pauseJson, pauseSchema } from "./pause.ts";
-
-const reasons = z.readonly(z.array(reason));
-
-const log = z.strictObject({
-  segments: about(count, "Stored segments of the log."),
-  bases: about(count, "Backups that log can be replayed onto."),
-  sizeBytes: bytes,
-  window: about(windowOf, "The newest recovery window of the archive."),
-  windows: about(
-    z.array(z.strictObject({ earliest: instant, latest: instant, timeline, endLsn: about(z.string(), "The position where it ends.") })),
-    "Every window, the one that reaches furthest first.",
-  ),
-  flaws: z.array(
-    z.strictObject({
-      kind: about(z.enum(["missing", "damaged", "unlinked", "other-system"]), "What is wrong with the segment."),
-      segment: about(z.string(), "Name of the segment."),
-      from: orNull(instant),
-      to: orNull(instant),
-      message: z.string(),
-    }),
-  ),
-  slot: about(
-    orNull(
-      z.strictObject({
-        name: z.string(),
-        exists: z.boolean(),
-        active: about(z.boolean(), "It is being read now."),
-        keptBytes: about(bytes, "WAL that the server retains for it."),
-        walStatus: about(z.string(), "As PostgreSQL calls it: `reserved`, `extended`, `unreserved` or `lost`."),
-        restartLsn: about(orNull(z.string()), "The oldest position that the server retains."),
-        limitBytes: about(orNull(bytes), "The most that the server retains. Null: no limit."),
-      }),
-    ),
-    "The replication slot.",
-  ),
-  warnings: reasons,
-});
-
-const source = z.strictObject({
-  name: sourceName,
-  provider: about(z.string(), "`neon`, `atlas`, `postgres` or `mongodb`."),
-  engine: about(z.string(), "`postgres` or `mongodb`."),
-  verdict,
-  reasons: z.array(healthReason),
-  unreachable: about(orNull(z.string()), "Why the source did not answer."),
-  unasked: about(orNull(z.string()), "Why the provider could not be asked."),
-  window: about(
-    windowOf,
-    "Instants that can be reached: of the log archive, the provider's history, or from the oldest to the newest point.",
-  ),
-  points: about(windowOf, "The instants of the oldest and the newest restore point."),
-  settings,
-  limits: z.array(limit),
-  drift: z.readonly(z.array(driftSchema)),
-  warnings: z.readonly(z.array(z.string())),
-  log: about(orNull(log), "The log archive. Null: there is none."),
-  history: about(orNull(windowOf), "The provider's history, where it keeps one."),
-  lastBackup: orNull(z.strictObject({ id: z.string(), endedAt: instant, sizeBytes: bytes })),
-  lastDrill: orNull(z.strictObject({ verdict, endedAt: instant, rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) })),
-  exposureSeconds: about(orNull(seconds), "Now minus the newest instant that can be reached. Null: there is none."),
-  objective,
-  paused: about(orNull(pauseSchema), "Its scheduled work is paused. Null: it is not."),
-  expiryWaits: about(orNull(expiryWaitSchema), "Why its expiry could not be done since its slot. Null: it was, or is not due."),
-});
+import { statusOf, storedOf } from "../watch/status.ts";
+import { sourceJson, sourceSchema } from "../watch/status-json.ts";
 
 export const status = operation({
   name: "status",
   access: "look",
-  request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
+  storedOnly: ({ maxAge }) => maxAge !== undefined,
+  request: z.strictObject({
+    source: z.optional(about(sourceName, "Default: all.")),
+    maxAge: z.optional(
+      about(
+        z.string(),
+        "Answer with the last look that a service or a command of this machine took, if it is no older, such as `5m`. Default: look now.",
+      ),
+    ),
+  }),
   result: z.strictObject({
     verdict,
+    lookedAt: about(instant, "When the oldest of these looks began."),
     repositoryReasons: about(z.array(healthReason), "What is wrong with the repository as a whole, or with the keys of this machine."),
-    sources: z.array(source),
+    sources: z.array(sourceSchema),
   }),
-  async run(context, { source: name }) {
-    const sources = sourcesNamed(context, name);
-    const shared = await sharedOf(context, context.signal);
-    const all = await readAll(sources, (one) => statusOf(context, one, context, shared));
-    const ofRepository = await repositoryReasons(context, storedOf(all), context);
+  async run(context, { source: name, maxAge }) {
+    const { at, repository, sources } =
+      maxAge === undefined ? await lookNow(context, name) : await lastLooks(context, name, parseDuration(maxAge));
     return {
-      verdict: worstOf([...all.map((one) => one.verdict), ...ofRepository.map(({ code: found }) => verdictOf(found))]),
-      repositoryReasons: ofRepository.map((one) => healthReasonJson(one, null)),
-      sources: all.map(sourceJson),
+      verdict: worstOf([...sources.map((one) => one.verdict), ...repository.map(({ code }) => verdictOf(code))]),
+      lookedAt: at.toISOString(),
+      repositoryReasons: repository,
+      sources,
     };
   },
   exit: ({ verdict: found }) => exitOf(found, EXIT.unhealthy),
 });
 
-function sourceJson(found: SourceStatus): z.infer<typeof source> {
-  const { earliest, latest, lastDrill, exposureMs, provider, log: archive, source: of } = found;
-  const state = provider?.state;
-  const points = { earliest: iso(earliest?.time), latest: iso(latest?.time) };
-  const history = state?.window && { earliest: state.window.earliest.toISOString(), latest: state.window.latest.toISOString() };
-  return {
-    name: of.name,
-    provider: of.providerName,
-    engine: of.engine.name,
-    verdict: found.verdict,
-    reasons: found.reasons.map((one) => healthReasonJson(one, of.name)),
-    unreachable: found.unreachableBecause ?? null,
-    unasked: provider?.notAsked ?? null,
-    window: archive?.window ?? history ?? points,
-    points,
-    settings: state?.settings ?? {},
-    limits: found.limits.map(limitJson),
-    drift: state?.drift ?? [],
-    warnings: [...(state?.warnings ?? []), ...(archive?.warnings ?? []).map(({ message }) => message)],
-    log: archive === undefined ? null : logJson(archive),
-    history: history ?? null,
-    lastBackup: latest === undefined ? null : { id: latest.id, endedAt: latest.endedAt.toISOString(), sizeBytes: latest.sizeBytes },
-    lastDrill:
-      lastDrill === undefined
-        ? null
-        : {
-            verdict: lastDrill.verdict,
-            endedAt: lastDrill.endedAt,
-            rtoSeconds: lastDrill.achieved.rtoSeconds ?? null,
-            rpoSeconds: lastDrill.achieved.rpoSeconds ?? null,
-          },
-    exposureSeconds: exposureMs === undefined ? null : Math.round(inSeconds(exposureMs)),
-    objective: of.objective,
-    paused: pauseJson(found.paused),
-    expiryWaits: expiryWaitJson(found.expiryWaits),
-  };
+async function lookNow(context: OperationContext, name: string | undefined): Promise<LooksJson> {
+  const sources = sourcesNamed(context, name);
+  const at = context.clock.now();
+  const shared = await sharedOf(context, context.signal);
+  const all = await readAll(sources, (one) => statusOf(context, one, context, shared));
+  const ofRepository = await repositoryReasons(context, storedOf(all), context);
+  const looks = { at, repository: repositoryJson(ofRepository), sources: all.map(sourceJson) };
+  await keepLooks(context, { ...looks, repository: name === undefined ? looks.repository : undefined });
+  return looks;
 }
-
-const logJson = ({ segments, bases, sizeBytes, windows, window, flaws, slot, warnings }: LogStatus): z.infer<typeof log> => ({
-  segments,
-  bases,
-  sizeBytes,
-  window: { earliest: window?.earliest ?? null, latest: window?.latest ?? null },
-  windows: windows.map(({ earliest, latest, timeline, endLsn }) => ({ earliest, latest, timeline, endLsn })),
-  flaws: flaws.map(({ kind, segment, from, to, message }) => ({ kind, segment, from: from ?? null, to: to ?? null, message })),
-  slot: slot === undefined ? null : slotJson(slot),
-  warnings: warnings.map(({ code, message }) => ({ code, message })),
-});
-
-const slotJson = ({ state, restartLsn, limitBytes, ...slot }: NonNullable<LogStatus["slot"]>) => ({
-  ...slot,
-  walStatus: state,
-  restartLsn: restartLsn ?? null,
-  limitBytes: limitBytes ?? null,
-});

@@ -18,9 +18,11 @@ import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
 import { lookAtWork } from "../work/look.ts";
+import { keepLooks, repositoryJson } from "./looks.ts";
 import { repositoryReasons } from "./repository-status.ts";
 import { sharedOf } from "./shared.ts";
 import { type SourceStatus, statusOf, storedOf } from "./status.ts";
+import { sourceJson } from "./status-json.ts";
 import { claim, type Delivery, type Listeners, settle, tell } from "./tell.ts";
 
 export type { Delivery } from "./tell.ts";
@@ -68,6 +70,7 @@ const unreachable = ({ message }: LifeboatError): Look => ({ source: null, reaso
 async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<Found> {
   const judged = new Map<Source, SourceStatus>();
   const inOrder = (): SourceStatus[] => sources.flatMap((source) => judged.get(source) ?? []);
+  const at = context.clock.now();
   try {
     const shared = await sharedOf(context, watch.signal);
     const work = await lookAtWork(context, watch);
@@ -88,13 +91,12 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
       looks.push({ source: source.name, reasons: [...reasons, ...parked], blindTo: work.blindTo });
       verdicts.push(verdict, ...parked.map(({ code }) => verdictOf(code)));
     }
-    const reasons = [
-      ...(await repositoryReasons(context, storedOf(statuses), watch)),
-      ...(await witnessAudit(context, watch.signal)),
-      ...work.queue,
-    ];
+    const ofRepository = await repositoryReasons(context, storedOf(statuses), watch);
+    const isWhole = statuses.length === context.sources.size;
+    await keepLooks(context, { at, repository: isWhole ? repositoryJson(ofRepository) : undefined, sources: statuses.map(sourceJson) });
+    const reasons = [...ofRepository, ...(await witnessAudit(context, watch.signal)), ...work.queue];
     // The free space was compared with the backups of the sources that were judged.
-    looks.push({ source: null, reasons, blindTo: statuses.length < context.sources.size ? ["REPOSITORY_FILLING"] : [] });
+    looks.push({ source: null, reasons, blindTo: isWhole ? [] : ["REPOSITORY_FILLING"] });
     verdicts.push(...reasons.map(({ code }) => verdictOf(code)));
     return { looks, statuses, verdict: worstOf(verdicts) };
   } catch (error) {

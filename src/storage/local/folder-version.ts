@@ -38,7 +38,7 @@ const ownLook: Look = { names: (folder) => readdir(folder), facts: (path) => lst
 
 /** Takes the version of a folder with its direct entries. Undefined: there is no such folder. */
 export async function folderVersion(path: string): Promise<FolderVersion | undefined> {
-  if (thread?.isReady === true) return askThread(thread, path);
+  if (thread?.isReady === true) return versionInThread(path);
   if (looked >= MANY_ENTRIES) thread ??= beginThread();
   return versionAt(path, ownLook); // until it is ready, which takes as long as some hundred looks
 }
@@ -90,7 +90,10 @@ let asked = 0;
 /** How many entries this thread has looked at. */
 let looked = 0;
 
-function askThread({ worker, waiting }: Thread, path: string): Promise<FolderVersion | undefined> {
+/** The same as `versionAt`, taken by the thread. */
+export function versionInThread(path: string): Promise<FolderVersion | undefined> {
+  thread ??= beginThread();
+  const { worker, waiting } = thread;
   const id = ++asked;
   return new Promise((resolve, reject) => {
     waiting.set(id, ({ found, failure }) => {

@@ -1,0 +1,38 @@
+// What the last look at each source found, for readers that accept an answer of some age. A row is of one configuration: another one may
+// judge otherwise.
+import type { DatabaseSync } from "node:sqlite";
+
+export const LOOK_SCHEMA = `
+  create table if not exists look (name text primary key, configuration text not null, at integer not null, json text not null);`;
+
+export interface KeptLook {
+  readonly at: Date;
+  readonly json: string;
+}
+
+interface Row {
+  readonly name: string;
+  readonly at: number;
+  readonly json: string;
+}
+
+/** Keeps JSON by name, in place of what was kept of these names. */
+export function keepLooks(database: DatabaseSync, configuration: string, at: Date, looks: ReadonlyMap<string, string>): void {
+  const insert = database.prepare("insert or replace into look values (?, ?, ?, ?)");
+  database.exec("begin immediate");
+  try {
+    for (const [name, json] of looks) insert.run(name, configuration, at.getTime(), json);
+    database.exec("commit");
+  } catch (error) {
+    database.exec("rollback");
+    throw error;
+  }
+}
+
+/** Returns what was kept under this configuration at or after `since` and not after `until`. */
+export function keptLooks(database: DatabaseSync, configuration: string, since: Date, until: Date): ReadonlyMap<string, KeptLook> {
+  const rows = database
+    .prepare("select name, at, json from look where configuration = ? and at between ? and ?")
+    .all(configuration, since.getTime(), until.getTime()) as unknown as Row[];
+  return new Map(rows.map(({ name, at, json }) => [name, { at: new Date(at), json }]));
+}
