@@ -67,6 +67,10 @@ define command {
 }
 \`\`\`
 
+Each call asks every source. Where it runs often, or for many sources, \`--max-age 5m\` answers with the last look that \`lifeboat serve\`, \`tick\`
+or \`status\` took on this machine, and says when. With a look that is older, or of another version of the configuration, it is UNKNOWN
+(\`LOOK_OLD\`): so a service that has died is not silent.
+
 ## Checklists
 
 \`lifeboat checklist weekly\` and \`lifeboat checklist monthly\` print, as Markdown or with \`--json\`, the questions that teams ask by hand, each
