@@ -31,6 +31,8 @@ export interface ServeOptions extends Omit<Surroundings, "signal" | "evenAway"> 
 
 /** What is kept of the time to stop for cleaning up after jobs that were cancelled. */
 const CLEAN_UP_MS = 5000;
+/** How long the first beat waits for the clean-up after jobs that died before the service began. */
+const TIDY_MS = 30_000;
 
 /** Serves until the signal aborts. Throws what `compose` throws, and ADDRESS_UNAVAILABLE. */
 export async function serve({ config, load, log, signal, host, port, onHangup, ...given }: ServeOptions): Promise<void> {
@@ -58,11 +60,15 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
     throw error;
   });
 
+  const tidied = Promise.withResolvers<void>();
+  // A service before this one may have been killed: what is about to be cleaned up, and done again, is not told as abandoned.
+  const isTidy = Promise.race([tidied.promise, pause(TIDY_MS, undefined, { signal, ref: false }).catch(() => undefined)]);
   const monitor = beginLoop(service, {
     failed: "the beat failed",
     again: "the beat is complete again",
     pauseMs: async () => wiring.config.server.beatMs,
     async act() {
+      await isTidy;
       // What a refused configuration needs, such as the file of a key, may be there by now.
       if (refusal !== undefined) await reload();
       await judge(service, (found) => {
@@ -84,7 +90,7 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   const beginShift = (): void => {
     drain.abort();
     drain = new AbortController();
-    const options = { drain: AbortSignal.any([drain.signal, signal]), onEnd };
+    const options = { drain: AbortSignal.any([drain.signal, signal]), onEnd, onTidy: tidied.resolve };
     const shift = wiring.use((context) => runShift(service, context, options)).finally(() => shifts.delete(shift));
     shifts.add(shift);
   };

@@ -6,7 +6,7 @@ import { drawn } from "../support/accidents.ts";
 import { breakableWay } from "../support/breakable-way.ts";
 import { cases, seedOf } from "../support/every.ts";
 import { beginSlack } from "../support/notify/rooms.ts";
-import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
 
 import { beginServing, type Line } from "../support/serving.ts";
@@ -91,6 +91,26 @@ notify: { team: { kind: slack, url: "\${HOOK}", severities: [critical] } }
   // What a killed service was about to tell is told by another one two minutes later.
   const isHeard = (source: string, code: string): boolean => told(source, code, false) === 0 || told(source, code, true) > 0;
   while (!SOURCES.every((source) => CODES.every((code) => isHeard(source, code)))) await sleep(200);
+  // What a service takes over when it begins is not told as abandoned, nor as a backup that failed.
+  const isAlarm = (line: Line): boolean => isAbout(line, "opened") && /JOB_ABANDONED|LAST_BACKUP_FAILED/.test(String(line.code));
+  assert.deepEqual(
+    logs.flat().filter((line) => isAlarm(line) && line.source !== "cut"),
+    [],
+  );
+  // A job that dies while a service runs is.
+  const application = await openApplication(database);
+  await application.query("begin; lock table t in access exclusive mode");
+  const dying = world.start("backup", "alpha");
+  const newest = async () => (await world.expect(0, "jobs", "--source", "alpha", "--json")).json().jobs[0];
+  while ((await newest()).state !== "running") await sleep(50);
+  dying.kill("SIGKILL");
+  await dying.ended;
+  await application.query("rollback");
+  await application.close();
+  const abandoned = await last.until((line) => isAbout(line, "opened") && line.code === "JOB_ABANDONED");
+  assert.ok(String(abandoned.message).includes((await newest()).id));
+  await world.expect(0, "jobs", "recover");
+  await last.until((line) => isAbout(line, "closed") && line.code === "JOB_ABANDONED");
   await last.stop();
 
   const { points } = (await world.expect(0, "list", "--json")).json();

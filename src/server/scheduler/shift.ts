@@ -21,6 +21,8 @@ interface ShiftOptions {
   readonly drain: AbortSignal;
   /** Called after each item of work. */
   readonly onEnd: () => void;
+  /** Called when jobs whose processes had ended were cleaned up, as far as that is possible. */
+  readonly onTidy: () => void;
 }
 
 /** The queue of the configuration, and how this machine takes part. compose.ts always wires one. */
@@ -39,12 +41,13 @@ export async function runShift(service: Service, composed: Composed, options: Sh
 }
 
 /** Works until drained. Throws what the queue throws when it cannot be opened. */
-async function runWorker(service: Service, composed: Composed, { drain, onEnd }: ShiftOptions): Promise<void> {
+async function runWorker(service: Service, composed: Composed, { drain, onEnd, onTidy }: ShiftOptions): Promise<void> {
   const { log } = service;
-  const place = placeOf(composed);
-  const queue = await place.open();
   const context = workContext(service, composed, service.cancel);
   await tidy(context, context);
+  onTidy();
+  const place = placeOf(composed);
+  const queue = await place.open();
   await work(context, {
     ...{ ...place, queue, drain },
     name: `${hostname()}-${process.pid}`,
