@@ -6,7 +6,7 @@
 import type { RowDifference } from "../../../ports/merge.ts";
 import type { RowAlgorithm } from "../fingerprint/expression.ts";
 import type { Asker, SharedSnapshot } from "../fingerprint/snapshot.ts";
-import { fromOf, keyColumns, keyHash, rowHash, type Table, textOf } from "./tables.ts";
+import { fromOf, keyColumns, keyHash, rowDigest, rowHash, type Table, textOf } from "./tables.ts";
 
 export interface Side {
   readonly snapshot: SharedSnapshot;
@@ -93,10 +93,11 @@ async function digestsOf(
   await Promise.all(
     parts.map(async (pages, i) => {
       const condition = whereOf(where, pages, among && isIn(table, algorithm, among));
+      // Without the fence, each row's columns are copied for the grouping, twice, instead of the two hashes.
       const sql = `select pg_catalog.string_agg(pg_catalog.concat_ws(',', b, n, x), ' ') as digests from (
         select b, pg_catalog.count(*) as n, ${combine} as x from (
-          select ${keyHash(table, algorithm, "t")} & ${slices - 1} as b, pg_catalog.hashint8extended(${rowHash(table, algorithm, "t")}, 0) as x
-          from ${fromOf(table)} t${condition}
+          select ${keyHash(table, algorithm, "t")} & ${slices - 1} as b, ${rowDigest(table, algorithm, "t")} as x
+          from ${fromOf(table)} t${condition} offset 0
         ) hashes group by b) slices`;
       const session = workers[i] ?? snapshot.control;
       // The planner takes each key for a group of its own, and would sort the whole table on disk.
