@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshDatabase, query, skipWithoutPostgres } from "../../../../test/support/postgres.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import { beginComparison } from "./compare.ts";
 
 const skip = skipWithoutPostgres();
@@ -53,6 +54,64 @@ test("R42 tables are compared by key in slices: only rows that differ are named,
   assert.equal(found["public.parts"]?.length, 100, "a partitioned table is one table");
   assert.deepEqual(found['public."Odd ""t"'], ["2026-01-01 00:00:00+00 changed"]);
 });
+
+/** One row for each change: what differs is the key of that row alone. */
+const CHANGES: readonly string[] = [
+  "big = 4294967296", // its own hash is that of 1
+  "big = null",
+  "big = 2, other = 1", // each column has the other's value
+  "small = -1",
+  "flag = null",
+  "flag = false",
+  "word = 'a '",
+  "word = null, name = 'a'",
+  "name = null",
+  "id2 = null",
+  "amount = -1.5",
+  "amount = 1.50",
+  "at = null",
+  "real = '-0'",
+  "list = '{2,1}'",
+];
+
+test("R42 every change of a value is seen, and rows that exchange a value differ", { skip }, async () => {
+  const [past, now] = [await freshDatabase(), await freshDatabase()];
+  const types =
+    "big int8, other int8, small int2, flag bool, word text, name varchar, id2 uuid, amount numeric, at timestamptz, real float8, list int[]";
+  const values = "1, 2, 1, true, 'a', 'b', md5('a')::uuid, 1.5, '2026-01-01Z', 0, '{1,2}'";
+  for (const side of [past, now])
+    await query(
+      side,
+      `create table t (id int primary key, ${types}); insert into t select i, ${values} from generate_series(1, 50) i;
+       create table same (id int primary key, ${types}); insert into same select i from generate_series(1, 50) i;
+       create table swapped (id int primary key, v int8); insert into swapped values (1, 1), (2, 4294967296)`,
+    );
+  await query(now, CHANGES.map((change, i) => `update t set ${change} where id = ${i + 1};`).join("\n"));
+  await query(now, "update swapped set v = 4294967297 - v");
+  const found = await differencesOf(past, now);
+  assert.deepEqual(
+    found["public.t"],
+    CHANGES.map((_, i) => `${i + 1} changed`),
+  );
+  assert.deepEqual(found["public.same"], []);
+  assert.deepEqual(found["public.swapped"], ["1 changed", "2 changed"]);
+});
+
+/** Every difference as "key change", in the order of integer keys, by table. */
+async function differencesOf(past: Connection, now: Connection): Promise<Record<string, string[]>> {
+  const found: Record<string, string[]> = {};
+  const comparison = await beginComparison(past, now, {});
+  try {
+    for await (const table of comparison.compared()) {
+      const lines: string[] = [];
+      for await (const { key, change } of table.differences()) lines.push(`${key.join()} ${change}`);
+      found[table.table] = lines.sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b));
+    }
+  } finally {
+    await comparison.end();
+  }
+  return found;
+}
 
 test("R42 slices that hold many rows are sliced again, and the same rows are named", { skip }, async () => {
   const [past, now] = [await freshDatabase(), await freshDatabase()];

@@ -13,7 +13,7 @@ import { tablesThatRunCode } from "../fingerprint/planning.ts";
 import { sessionsOf } from "../fingerprint/session.ts";
 import { openSnapshot, type SharedSnapshot } from "../fingerprint/snapshot.ts";
 import { checkedCondition } from "./condition.ts";
-import { compareSlices, differencesIn, type Side, slicesFor } from "./slices.ts";
+import { compareSlices, differencesIn, type Side, SLICES_MEMORY, slicesFor } from "./slices.ts";
 import { describeTables, type Table } from "./tables.ts";
 
 export interface Pair {
@@ -53,6 +53,7 @@ export async function openSides(given: { past: Connection; now: Connection }, si
       const snapshot = await openSnapshot(sessionsOf(connection), { concurrency: 2 });
       opened.push(snapshot);
       snapshots.push(snapshot);
+      for (const session of [snapshot.control, ...snapshot.workers]) await session.ask(`set work_mem = '${SLICES_MEMORY}'`);
       const described = await describeTables(snapshot.control, path);
       tables.push(described);
       for (const { oid, reason } of await tablesThatRunCode(snapshot.control, null)) {

@@ -23,8 +23,8 @@ export interface SidesCompared {
 /** With more, the server's processor cache no longer holds their states; with fewer, each difference costs more rows. */
 const MOST_SLICES = 8_192;
 const ROWS_PER_SLICE = 32;
-/** Of a server's session, for the states of the most slices. */
-const SLICES_MEMORY = "32MB";
+/** Of a server's session: the states of the most slices, and the rows of those that differ, fit in it. */
+export const SLICES_MEMORY = "32MB";
 /** Below this many pages, a table is not worth two sessions. */
 const PAGES_TO_SHARE = 16_384;
 const FETCHED = 1_000;
@@ -93,17 +93,14 @@ async function digestsOf(
   await Promise.all(
     parts.map(async (pages, i) => {
       const condition = whereOf(where, pages, among && isIn(table, algorithm, among));
-      // Without the fence, each row's columns are copied for the grouping, twice, instead of the two hashes.
+      // Without the fence (offset 0), the planner takes each key for a group of its own and sorts the whole table on disk, and each row's
+      // columns are copied for the grouping instead of the two hashes.
       const sql = `select pg_catalog.string_agg(pg_catalog.concat_ws(',', b, n, x), ' ') as digests from (
         select b, pg_catalog.count(*) as n, ${combine} as x from (
           select ${keyHash(table, algorithm, "t")} & ${slices - 1} as b, ${rowDigest(table, algorithm, "t")} as x
           from ${fromOf(table)} t${condition} offset 0
         ) hashes group by b) slices`;
-      const session = workers[i] ?? snapshot.control;
-      // The planner takes each key for a group of its own, and would sort the whole table on disk.
-      await session.ask(`set local work_mem = '${SLICES_MEMORY}'; set local enable_sort = off`);
-      const [row] = await session.ask(sql);
-      await session.ask("set local enable_sort = on");
+      const [row] = await (workers[i] ?? snapshot.control).ask(sql);
       for (const [slice, count, sum] of triples(String(row?.digests ?? ""))) {
         digests.counts[slice] = (digests.counts[slice] ?? 0) + count;
         digests.sums[slice] = (digests.sums[slice] ?? 0n) ^ sum;

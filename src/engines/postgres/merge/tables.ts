@@ -181,7 +181,7 @@ export function keyHash(table: Table, algorithm: RowAlgorithm, alias: string): s
 }
 
 /**
- * What a row adds to the digest of its slice: it differs where `rowHash` does, for two thirds of the time. A seed tells the columns
+ * What a row adds to the digest of its slice: it differs where `rowHash` does, and takes less time. A seed tells the columns
  * apart and another constant a null, and the hash of all of them keeps two rows that exchange a value from having the same sum.
  */
 export function rowDigest(table: Table, algorithm: RowAlgorithm, alias: string): string {
