@@ -124,9 +124,29 @@ export async function contentOf(
   });
   const name = approvalName(plan, "plan.zst.age");
   const chunks: Uint8Array[] = [];
-  for await (const chunk of unseal(storage.get(name, { signal }), key, sealed)) chunks.push(chunk);
+  try {
+    for await (const chunk of unseal(storage.get(name, { signal }), key, sealed)) chunks.push(chunk);
+  } catch (error) {
+    if (!isLifeboatError(error, "OBJECT_MISSING")) throw error;
+    throw new LifeboatError("APPROVAL_INVALID", `the rows that approval ${plan} showed were removed when it ended`, { cause: error });
+  }
   return parseObject(storage, name, Buffer.concat(chunks), contentSchema);
 }
+
+const SEALED = "/plan.zst.age";
+
+/** The ids of the frozen plans whose sealed part is there. */
+export async function sealedIds({ storage }: Repository, signal?: AbortSignal): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { name } of storage.list(approvalsFolder, { signal })) {
+    const plan = name.slice(approvalsFolder.length, -SEALED.length);
+    if (name.endsWith(SEALED) && isPlanId(plan)) ids.push(plan);
+  }
+  return ids;
+}
+
+/** Removes the sealed part of a frozen plan, if it has one. */
+export const removeSealed = ({ storage }: Repository, plan: string): Promise<void> => storage.delete(approvalName(plan, "plan.zst.age"));
 
 /** Undefined: there is none of that id. INTEGRITY: it is the plan of another id. The caller looks at its signature. */
 export async function readFrozen(repository: Repository, plan: string, signal?: AbortSignal): Promise<Signed<FrozenPlan> | undefined> {

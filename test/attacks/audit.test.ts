@@ -7,12 +7,14 @@ import type { Config } from "../../src/config/load.ts";
 import { LifeboatError } from "../../src/core/errors.ts";
 import { DESCRIPTORS } from "../../src/descriptors.ts";
 import { passGate } from "../../src/operations/approval/gate.ts";
+import { sweepSealed } from "../../src/operations/approval/sealed.ts";
 import { openTrail } from "../../src/operations/audit/trail.ts";
 import { verifyAudit } from "../../src/operations/audit/verify.ts";
 import { witnessAudit } from "../../src/operations/audit/witness.ts";
 import type { Watch } from "../../src/operations/context.ts";
 import type { OperationContext } from "../../src/operations/operation.ts";
 import { digestOf } from "../../src/operations/plan-digest.ts";
+import { approvalsRevoke } from "../../src/operations/verbs/approvals.ts";
 import { approve } from "../../src/operations/verbs/approve.ts";
 import { undo } from "../../src/operations/verbs/undo.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
@@ -261,6 +263,41 @@ test("R45 R61 a frozen plan that may show rows is sealed: only an approver with 
     code: "KEY_MISSING",
     message: /may show rows, so it is sealed/,
   });
+
+  // The rows are removed when the approval ends, and with them nothing else.
+  const left = async (): Promise<string[]> => {
+    const names: string[] = [];
+    for await (const { name } of log.storage.list("approvals/")) names.push(name.slice("approvals/".length));
+    return names;
+  };
+  for (const [id, expiresAt] of [
+    ["late", "2026-11-29T12:05:00.000Z"],
+    ["open", frozen.expiresAt],
+    ["revoked", frozen.expiresAt],
+  ] as const)
+    await storeFrozen(log, { ...frozen, id, expiresAt }, { recipients: [key.recipient] });
+  await log.storage.put("approvals/damaged/plan.zst.age", Buffer.from("x"));
+  await log.storage.put("approvals/damaged/plan.json", Buffer.from("{"));
+  const sealedLeft = async () => (await left()).flatMap((name) => /^(.*)\/plan\.zst\.age$/.exec(name)?.[1] ?? []).sort();
+  await passed.permit?.use("job1");
+  assert.deepEqual(await sealedLeft(), ["damaged", "late", "open", "revoked"], "it was carried out");
+  assert.ok((await left()).includes("one/end.json") && (await left()).some((name) => /^one\/.*\.note$/.test(name)));
+  await approvalsRevoke.run(context, { approval: "revoked" });
+  assert.deepEqual(await sealedLeft(), ["damaged", "late", "open"], "it was revoked");
+  assert.deepEqual(
+    (await sweepSealed(context, context)).map(({ id }) => id),
+    ["open"],
+  );
+  assert.deepEqual(await sealedLeft(), ["damaged", "open"], "it had expired");
+  for (const [id, why] of [
+    ["one", /was used already/],
+    ["revoked", /was revoked already/],
+    ["late", /expired/],
+  ] as const) {
+    const message = { code: "APPROVAL_INVALID", message: why };
+    await assert.rejects(approve.plan?.run(context, { approval: id }) ?? Promise.resolve(), message);
+    await assert.rejects(passGate(gate, context, { source: "shop", approved: id }), message);
+  }
 });
 
 test("R45 broken glass is told to every channel where none receives its alerts, and for each source", async () => {

@@ -32,7 +32,10 @@ interface Guarded {
 
 async function guarded(t: TestContext): Promise<Guarded> {
   const shop = await freshDatabase();
-  await query(shop, "create table orders as select 4700 + i as id, 'open' as state from generate_series(1, 20) i");
+  await query(
+    shop,
+    "create table orders as select 4700 + i as id, 'open' as state from generate_series(1, 20) i; alter table orders add primary key (id)",
+  );
   const told: string[] = [];
   const server = createServer(async (request, response) => {
     told.push(Buffer.concat(await request.toArray()).toString());
@@ -93,6 +96,17 @@ test("R45 a restore of a guarded source takes a second person, exactly that plan
   assert.equal(told.length, 0);
   await world.expect(0, ...order, "--break-glass", "production is down and no one answers");
   assert.equal(told.filter((body) => body.includes("BREAK_GLASS") && body.includes("no one answers")).length, 1);
+
+  // A frozen merge shows rows, until it ends: who erases a person is told of it.
+  await query(shop, "delete from orders where id = 4712");
+  const merge = (await world.expect(0, "restore", "shop", "--merge", "--tables", "orders", "--request-approval", "--json")).json();
+  const sealed = () => readdirSync(join(world.repository, "approvals", merge.id)).filter((name) => name.endsWith(".age"));
+  assert.equal(sealed().length, 1);
+  const forgotten = (await world.expect(0, "forget", "shop", "--table", "orders", "--key", "4712", "--reason", "DSAR-1", "--json")).json();
+  const commands: string[] = forgotten.next.flatMap((one: { commands: string[] }) => one.commands);
+  assert.ok(commands.includes(`lifeboat approvals revoke ${merge.id}`), commands.join("\n"));
+  await world.expect(0, "approvals", "revoke", merge.id);
+  assert.deepEqual(sealed(), []);
 
   const { entries } = (await world.expect(0, "audit", "shop", "--json")).json();
   const glass = entries.find(({ event }: { event: string }) => event === "break-glass");

@@ -10,6 +10,7 @@ import { thisUser } from "../audit/trail.ts";
 import type { Approver, Context, Permit, Watch } from "../context.ts";
 import { canonical } from "../plan-digest.ts";
 import { announce } from "../watch/beat.ts";
+import { removeEnded } from "./sealed.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -68,11 +69,11 @@ async function passApproved(operation: Omit<Gated, "whyLocal">, context: Context
   const frozen = await genuine(context, id);
   const { value } = frozen;
   const present = Object.fromEntries(Object.entries(given).filter(([, field]) => field !== undefined));
+  const approvers = await validApprovers(context, frozen);
   const { request: approved } = await contentOf(context.repository, value, context.openKey, context.signal);
   const request: Fields = { ...approved, ...present };
   if (value.operation !== operation.name || canonical(frozenRequest(request)) !== canonical(approved))
     throw invalid(id, `is of another request: ${value.operation} of ${value.source}`, "leave out what the approved request says itself");
-  const approvers = await validApprovers(context, frozen);
   // A given id is that of the job which carries it out, not of one that looks.
   const { digest } = await operation.plan({ ...context, jobId: undefined }, request);
   if (digest !== value.digest) throw invalid(id, "is of another plan, because what it depends on has changed");
@@ -87,6 +88,7 @@ async function passApproved(operation: Omit<Gated, "whyLocal">, context: Context
         } catch (error) {
           throw isLifeboatError(error, "STORAGE_CONFLICT") ? invalid(id, "was used already") : error;
         }
+        if (value.sealed !== undefined) await removeEnded(context, id, context);
       },
     },
   };

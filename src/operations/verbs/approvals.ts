@@ -8,6 +8,7 @@ import { readCheckpoint } from "../../repository/audit-log.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import { frozenRequest, type Gated, genuine } from "../approval/gate.ts";
 import { approvalId, approvalJson, approvalShape, GATED_OPERATIONS } from "../approval/schemas.ts";
+import { removeEnded } from "../approval/sealed.ts";
 import { thisUser } from "../audit/trail.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { plan } from "../recovery/schemas.ts";
@@ -134,6 +135,7 @@ export const approvalsRevoke = operation({
     await context.audit?.record({ event: "revoke", operation: name, source, actor: context.actor, plan: digest, approval: id, reason });
     const at = context.clock.now().toISOString();
     await endApproval(context.repository, { format: 1, id, how: "revoked", at, ...(reason !== undefined && { reason }) });
+    if (frozen.value.sealed !== undefined) await removeEnded(context, id, context);
     return approvalJson(context, frozen);
   },
 });

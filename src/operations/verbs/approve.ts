@@ -17,6 +17,8 @@ const invalid = (id: string, why: string): LifeboatError =>
 async function openPlan(context: OperationContext, id: string) {
   const frozen = await genuine(context, id);
   const { value } = frozen;
+  const ended = await endOf(context, value);
+  if (ended !== undefined && value.sealed !== undefined) throw invalid(id, ended);
   const content = await contentOf(context.repository, value, context.openKey, context.signal);
   const shown = plan.safeParse(content.plan);
   if (!shown.success || shown.data.digest !== value.digest || digestOf(shown.data) !== value.digest)

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { pointJson } from "../../core/restore-point.ts";
+import { sweepSealed } from "../approval/sealed.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { type ExpireRequest, type ExpireResult, expire as expireSource, planExpire } from "../retention/expire.ts";
@@ -70,6 +71,7 @@ export const expire = operation({
 type Act = (context: Context, source: Source, watch: Watch, request: ExpireRequest) => Promise<ExpireResult>;
 
 async function act(context: Context & Watch, { source, due, most, future }: z.infer<typeof request>, apply: Act) {
+  if (apply === expireSource) await sweepSealed(context, context);
   const { results, failures } = await eachSource(sourcesNamed(context, source), context, async (one) => {
     if (due && !(await isExpiryDue(context, one, context))) return [];
     // Another process may have done it before this one got the lease.

@@ -4,6 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import { shellWord } from "../../core/shell.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import { type Erasure, readErasures } from "../../repository/erasures.ts";
+import { sweepSealed } from "../approval/sealed.ts";
 import { operation } from "../operation.ts";
 import { pointsOf } from "../points/points.ts";
 import { forgetRows, planForget, revoke } from "../recovery/forget.ts";
@@ -106,6 +107,7 @@ export const forget = operation({
   async run(context, request) {
     const source = sourceNamed(context, request.source);
     const { job, entry, live, recorded, left: others } = await forgetRows(context, source, request, context);
+    const plans = (await sweepSealed(context, context)).filter((one) => one.source === source.name);
     const { row } = wordsOf(source.engine.name);
     const still = recorded.reduce((sum, one) => sum + one.live, live);
     const left = `${counted(still, row)} of the live database ${still === 1 ? "matches" : "match"}: delete ${still === 1 ? "it" : "them"} in the application`;
@@ -123,6 +125,10 @@ export const forget = operation({
         ...(others.length > 0
           ? [{ text: `rows of ${tables} may refer to ${row}s in a restore point: record them too`, commands: [follow] }]
           : []),
+        ...plans.map(({ id, operation: of, expiresAt }) => ({
+          text: `approval ${id} shows rows of a ${of} until ${expiresAt}: end it before`,
+          commands: [`lifeboat approvals revoke ${id}`],
+        })),
         { text: "to see it applied", commands: [`lifeboat drill ${source.name}`] },
       ],
     };

@@ -13,6 +13,7 @@ import { type AlertState, changeAlerts, type Pending, readAlerts, type Troubled 
 import { isAway } from "../../repository/away.ts";
 import { readAll } from "../../repository/read-all.ts";
 import type { Repository } from "../../repository/repository.ts";
+import { sweepSealed } from "../approval/sealed.ts";
 import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
@@ -46,6 +47,9 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   if (found.away === undefined && context.repository.trust.writer !== undefined) {
     try {
       const done = await advance(context, context.repository, found, watch);
+      await sweepSealed(context, watch).catch((error: unknown) =>
+        watch.progress.note(`sealed plans of approvals were not looked at: ${asLifeboatError(error).message}`),
+      );
       return { verdict, statuses, ...(await withRecovery(context, done, found.looks, watch)) };
     } catch (error) {
       if (!isAway(error) && !isRefusal(error)) throw error;
