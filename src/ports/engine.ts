@@ -3,6 +3,7 @@
 import type { ErasedKeys } from "../core/erasure.ts";
 import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { Check } from "../core/verdict.ts";
+import type { Chosen } from "./chosen.ts";
 import type { CompareOptions } from "./compare.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { DumpInProgress, DumpOptions } from "./dump.ts";
@@ -148,6 +149,9 @@ export interface Engine {
     duties: readonly Duty[],
     work?: Work & { readonly tables?: readonly string[] | undefined },
   ): Promise<Rights>;
+
+  /** Says what a backup of the tables that the patterns choose would hold. TABLE_UNKNOWN as the backup. */
+  chosen(connection: Connection, patterns: readonly string[], work?: Work): Promise<Chosen>;
 
   beginDump(connection: Connection, options: DumpOptions): Promise<DumpInProgress>;
 

@@ -7,6 +7,7 @@ import { compareFingerprints } from "./compare/compare.ts";
 import { openMongo, withMongo } from "./connect/connect.ts";
 import { databaseFacts } from "./connect/facts.ts";
 import { fingerprintSource, fingerprintSourceAt } from "./digest/digest.ts";
+import { chosenOf } from "./dump/chosen.ts";
 import { beginDump } from "./dump/dump.ts";
 import { eraseDocuments, selectKeys } from "./erasure/erasure.ts";
 import { documentHistory } from "./history/history.ts";
@@ -66,6 +67,10 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
       return await withMongo(connection, { signal: work.signal, otherwise: "TOOL_FAILED" }, (session) =>
         databaseFacts(session, scopeFor(connection)),
       );
+    },
+
+    async chosen(connection, patterns, work = {}) {
+      return await withMongo(connection, { signal: work.signal }, (session) => chosenOf(session, scopeFor(connection, patterns), patterns));
     },
 
     async beginDump(connection, dumpOptions) {

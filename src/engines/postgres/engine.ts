@@ -16,6 +16,7 @@ import { databaseFacts } from "./dump/facts.ts";
 import { findFollowers } from "./erasure/closure.ts";
 import { eraseRows } from "./erasure/erase.ts";
 import { selectKeys } from "./erasure/select.ts";
+import { chosenOf } from "./features/chosen.ts";
 import { findOmissions } from "./features/omissions.ts";
 import { rightsOf } from "./features/rights.ts";
 import { compareFingerprints } from "./fingerprint/compare.ts";
@@ -92,6 +93,15 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       const client = await openClient(directConnection(given), { signal: work.signal });
       try {
         return await rightsOf(client, duties, tables);
+      } finally {
+        await client.close();
+      }
+    },
+
+    async chosen(given, patterns, work = {}) {
+      const client = await openClient(directConnection(given), { signal: work.signal });
+      try {
+        return await chosenOf(client, patterns);
       } finally {
         await client.close();
       }

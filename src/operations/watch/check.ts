@@ -116,7 +116,7 @@ export async function checkSource(context: Context, source: Source, watch: Watch
     ...settings,
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
     ...clockOf(facts, askedAt).map((reason) => ({ ...reason, name, outcome: "inconclusive" as const, next: SET_CLOCK })),
-    ...(await checkRights(source, watch)),
+    ...(await checkChosen(source, watch)),
     ...(await checkLog(source, watch)),
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
@@ -171,6 +171,26 @@ async function checkLog(source: Source, watch: Watch): Promise<Finding[]> {
     return `wal_level is ${state?.walLevel}, and WAL can be received for the window of ${formatDuration(windowMs ?? 0)}${remarks}`;
   });
   return failures.length > 0 ? failures : [said];
+}
+
+/** A backup of chosen tables would hold them; what they need and it would not hold is named. Without them the role's rights say nothing. */
+async function checkChosen(source: Source, watch: Watch): Promise<Finding[]> {
+  const { tables, engine, provider } = source;
+  if (tables === undefined) return await checkRights(source, watch);
+  const name = `tables of ${source.name}`;
+  const gaps: Finding[] = [];
+  const said = await finding(name, async () => {
+    const chosen = await engine
+      .chosen(await provider.connection(watch), tables, watch)
+      .catch((error: unknown) => Promise.reject(ofConfiguredTables(error, source)));
+    for (const { kind, object, reason, choose, mayFail } of chosen.gaps) {
+      const next = choose === undefined ? undefined : `add ${choose} to sources.${source.name}.tables`;
+      gaps.push({ name, outcome: mayFail ? "inconclusive" : "pass", message: `${kind}: ${object}: ${reason}`, next });
+    }
+    const along = chosen.along.map(({ kind, number }) => counted(number, kind)).join(", ");
+    return `${counted(chosen.names.length, wordsOf(engine.name).table)} chosen${along === "" ? "" : `; with them come: ${along}`}`;
+  });
+  return [said, ...gaps, ...(said.outcome === "pass" ? await checkRights(source, watch) : [])];
 }
 
 /** The role that the source is read as may do what is configured; what it may do beyond that is a remark. */

@@ -12,6 +12,7 @@ import { systemIdentifierOf } from "../oplog/state.ts";
 import { databasesOf, type Scope } from "../scope.ts";
 import { streamArchive } from "./archive-stream.ts";
 import type { WrittenCollection } from "./assembly.ts";
+import { gapsOf } from "./chosen.ts";
 import { assertSamePrimary, type ConsistencyOption } from "./consistency.ts";
 import { omissionsOf } from "./omissions.ts";
 import { newestEntry, oldestTransaction, readSlice } from "./oplog-slice.ts";
@@ -53,7 +54,12 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
   });
   const { collections } = found;
   const databases = databasesOf(scope, [...new Set(collections.map(({ db }) => db))]);
-  const notIncluded = [...found.omitted, ...(await omissionsOf(mongo, scope, databases, collections))];
+  const gaps = kind === "tables" ? gapsOf(scope, collections) : [];
+  const notIncluded = [
+    ...gaps.map(({ kind, object, reason }) => ({ kind, object, reason })),
+    ...found.omitted,
+    ...(await omissionsOf(mongo, scope, databases, collections)),
+  ];
   const position = schemaOnly ? undefined : await positionIn(mongo, found);
   let span = position?.span;
   let snapshotAt = position?.at ?? found.at;

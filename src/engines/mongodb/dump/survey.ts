@@ -6,7 +6,8 @@ import type { Consistency } from "../../../core/manifest.ts";
 import type { Progress } from "../../../ports/progress.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import type { Stamp } from "../oplog/position.ts";
-import { assertChosen, chooserOf, type Scope } from "../scope.ts";
+import { chooserOf, type Scope } from "../scope.ts";
+import { assertHeld } from "./chosen.ts";
 import { listingText, listSource, type SourceCollection } from "./collections.ts";
 import { type ConsistencyOption, electionOf, hasOplog, hasUnsnapped, notOffered, takeSnapshot } from "./consistency.ts";
 import { sliceStart } from "./oplog-slice.ts";
@@ -50,10 +51,7 @@ export async function survey(mongo: MongoSession, options: SurveyOptions): Promi
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const election = await electionOf(mongo);
     const before = await listSource(mongo, scope, chooses);
-    if (patterns !== undefined && options.mayLack !== true) {
-      const tables = before.collections.map(({ table }) => table);
-      assertChosen(patterns, tables, label);
-    }
+    if (patterns !== undefined && options.mayLack !== true) await assertHeld(mongo, scope, patterns, before.collections);
     const instant = await takeInstant(mongo, options, before.collections);
     const { localTime } = (await mongo.command("admin", { hello: 1 })) as Document;
     const after = await listSource(mongo, scope, chooses);

@@ -10,7 +10,8 @@ import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { quoteName } from "../connect/quote.ts";
 import { translateError } from "../connect/translate.ts";
-import { unmetNeeds } from "../features/omissions.ts";
+import { gapsOf } from "../features/chosen.ts";
+import { withGaps } from "../features/omissions.ts";
 import type { FingerprintOptions } from "../fingerprint/fingerprint.ts";
 import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
@@ -20,7 +21,7 @@ import { distinctValues } from "./distinct.ts";
 import { holdSnapshot, type LockedSnapshot } from "./hold.ts";
 import { entriesOf, type Named, type Needs, neededTables, needsOf, withoutRows } from "./needs.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
-import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
+import { chooseRelations, chooseTables, isTable, refuseUnreadable, type SourceTable } from "./tables.ts";
 
 /** What a dump is made with; the engine wires it. */
 export interface DumpMeans {
@@ -85,9 +86,10 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       all = tables;
       const named = rowsOf === undefined ? tables : asInArchive(tables);
       const wanted = options.kind === "tables" ? (options.tables ?? []) : rowsOf;
-      chosen = wanted === undefined ? tables : chooseTables(named, wanted, connection.label);
+      const alone = options.kind !== "tables" || options.alone === true;
+      chosen = wanted === undefined ? tables : (alone ? chooseTables : chooseRelations)(named, wanted, connection.label);
       refuseUnreadable(chosen, connection.label, options.kind !== "schema");
-      if (options.kind !== "tables" || options.alone === true) return chosen;
+      if (alone) return chosen;
       needs = await needsOf(
         holder,
         chosen.map(({ oid }) => oid),
@@ -102,7 +104,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", [...chosen, ...sequences]);
     const roles = WITH_ROLES.has(options.kind) ? await rolesOf(holder, options.rolePasswords === true) : NO_ROLES;
     const notIncluded = [
-      ...(needs === undefined ? [] : unmetNeeds(needs)),
+      ...(needs === undefined ? [] : withGaps(gapsOf(needs))),
       ...(await means.omissions(holder, scope)),
       ...roles.notIncluded,
     ];
@@ -202,7 +204,7 @@ export function dumpArguments(kind: DumpOptions["kind"], snapshot: Pick<LockedSn
 
 /** How an archive's reader finds a bare name, which has no search path: in `public`, or else in any schema. */
 function asInArchive(tables: readonly SourceTable[]): SourceTable[] {
-  const inPublic = new Set(tables.filter(({ schema }) => schema === "public").map(({ table }) => table));
+  const inPublic = new Set(tables.filter((one) => one.schema === "public" && isTable(one)).map(({ table }) => table));
   return tables.map((table) => ({ ...table, visible: table.schema === "public" || !inPublic.has(table.table) }));
 }
 
@@ -218,7 +220,7 @@ const NAMES_PER_PATTERN = 200;
 /** Excludes the rows of every table but the chosen ones. */
 function withoutRowsOf(all: readonly SourceTable[], chosen: readonly SourceTable[]): string[] {
   const kept = new Set(chosen.map(({ oid }) => oid));
-  const others = all.filter(({ oid, kind }) => kind !== "S" && !kept.has(oid));
+  const others = all.filter((one) => isTable(one) && !kept.has(one.oid));
   return excluding("table-data", others);
 }
 

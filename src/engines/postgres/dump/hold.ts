@@ -6,7 +6,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { pinSession, type Session } from "../fingerprint/session.ts";
-import { listTables, type SourceTable } from "./tables.ts";
+import { isTable, listTables, type SourceTable } from "./tables.ts";
 
 export interface LockedSnapshot {
   readonly id: string;
@@ -46,7 +46,7 @@ export async function holdSnapshot(
     const locked = new Set(wanted.map((table) => table.oid));
     const tables = await choose(await listTables(session, path));
     // A table that came, or was made anew under its old name, between listing and snapshot is in the snapshot without a lock.
-    if (tables.every((table) => table.kind === "S" || locked.has(table.oid))) {
+    if (tables.every((table) => !isTable(table) || locked.has(table.oid))) {
       return { id: rows[0]?.id ?? "", at: new Date(Number(rows[0]?.at)), tables };
     }
     await session.query("rollback");
@@ -56,7 +56,7 @@ export async function holdSnapshot(
 
 /** False when a table went away meanwhile. */
 async function lockAll(session: Session, tables: readonly SourceTable[], label: string): Promise<boolean> {
-  const names = tables.filter((table) => table.kind !== "S").map((table) => `only ${table.name}`);
+  const names = tables.filter(isTable).map((table) => `only ${table.name}`);
   try {
     for (let at = 0; at < names.length; at += TABLES_PER_STATEMENT) {
       await session.query(`lock table ${names.slice(at, at + TABLES_PER_STATEMENT).join(", ")} in access share mode`);

@@ -14,8 +14,10 @@ export interface Needs {
   readonly along: readonly { readonly kind: string; readonly name: string }[];
   /** Foreign keys from chosen tables to tables whose rows are not included. */
   readonly keys: readonly ForeignKey[];
-  /** Relations that were not chosen and that the text of a needed routine mentions. */
-  readonly mentions: readonly { readonly name: string; readonly by: string }[];
+  /** Relations that were not chosen and that the text of a needed routine mentions. `atLoad`: a restore calls the routine. */
+  readonly mentions: readonly { readonly name: string; readonly by: string; readonly atLoad: boolean }[];
+  /** Columns of chosen tables whose values name objects. */
+  readonly names: readonly { readonly column: string; readonly type: string }[];
   /** Whole schemas, and relations of other schemas, of which nothing is needed. */
   readonly unneeded: { readonly schemas: readonly string[]; readonly relations: readonly Named[] };
 }
@@ -135,15 +137,23 @@ where need.objid >= ${FIRST_OWN_OID} and need.classid in (${catalogs("pg_type", 
   and not exists (select from pg_catalog.pg_depend m where m.classid = need.classid and m.objid = need.objid and m.deptype in ('e', 'i'))
 order by i.type, i.identity`;
 
+/** Called while rows are loaded or indexes built: by checks, generated columns and index expressions. */
+const CALLED_AT_LOAD = `exists (select from pg_catalog.pg_depend d join need on need.classid = d.classid and need.objid = d.objid
+  left join pg_catalog.pg_attrdef f on d.classid = ${catalog("pg_attrdef")} and f.oid = d.objid
+  left join pg_catalog.pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum
+  where d.refclassid = ${catalog("pg_proc")} and d.refobjid = bodies.oid
+    and (d.classid = ${catalog("pg_constraint")} or a.attgenerated <> '' or (d.classid = ${catalog("pg_class")} and ${isRelation("d.objid", "'i', 'I'")})))`;
+
 /** `$3`: OIDs of the chosen tables. `$4`: words. */
 const RELATIONS = `${NEED}, mentions as (
-  select pg_catalog.lower(w.found[1]) as word, pg_catalog.min(bodies.oid::pg_catalog.regprocedure::pg_catalog.text) as by
+  select pg_catalog.lower(w.found[1]) as word, pg_catalog.min(bodies.oid::pg_catalog.regprocedure::pg_catalog.text) as by,
+    pg_catalog.bool_or(${CALLED_AT_LOAD}) as at_load
   from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') as w(found) group by 1
 )
 select c.oid::bigint::pg_catalog.text as oid, n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as "table", c.relkind::pg_catalog.text as kind,
   pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as name,
   c.oid = any ($3::bigint[]::pg_catalog.oid[]) as chosen, ${isNeeded("pg_class", "c.oid")} as needed, ${isNeeded("pg_namespace", "n.oid")} as near,
-  case when c.relkind <> 'S' then mentions.by end as by,
+  case when c.relkind <> 'S' then mentions.by end as by, mentions.at_load as "atLoad",
   c.relkind = 'S' and exists (select from pg_catalog.pg_depend d where d.classid = ${catalog("pg_class")} and d.objid = c.oid
     and d.refclassid = ${catalog("pg_class")} and d.deptype in ('a', 'i')) as owned
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace left join mentions on mentions.word = c.relname
@@ -163,6 +173,14 @@ from need join pg_catalog.pg_constraint k on need.classid = ${catalog("pg_constr
 join pg_catalog.pg_class c on c.oid = k.conrelid
 where (c.relkind = 'p' or c.oid = any ($3::bigint[]::pg_catalog.oid[])) and not k.confrelid = any ($3::bigint[]::pg_catalog.oid[]) and k.conparentid = 0
 order by 3`;
+
+/** `$3`: OIDs of the chosen tables. Names of roles and schemas are not among them: a restore makes those. */
+const NAMES = `${NEED}
+select a.attrelid::pg_catalog.regclass::pg_catalog.text || '.' || pg_catalog.quote_ident(a.attname) as column, pg_catalog.format_type(a.atttypid, null) as type
+from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
+where a.attrelid = any ($3::bigint[]::pg_catalog.oid[]) and a.attnum > 0 and not a.attisdropped
+  and a.atttypid::pg_catalog.regtype::pg_catalog.text in ('regclass', 'regproc', 'regprocedure', 'regoper', 'regoperator', 'regtype', 'regconfig', 'regdictionary', 'regcollation')
+order by 1`;
 
 /** What one routine mentions may mention more. */
 const MENTION_ROUNDS = 20;
@@ -186,6 +204,7 @@ export async function needsOf(session: Session, tables: readonly string[]): Prom
     needed: boolean;
     near: boolean;
     by: string | null;
+    atLoad: boolean;
   })[];
   const keys = (await ask(KEYS, roots)) as unknown as (ForeignKey & { class: string; oid: string })[];
   return {
@@ -193,7 +212,8 @@ export async function needsOf(session: Session, tables: readonly string[]): Prom
     relations: relations.filter(({ needed, chosen }) => needed && !chosen),
     along: (await ask(ALONG)) as unknown as Needs["along"],
     keys: keys.map((one) => ({ ...one, key: objectKey(one.class, one.oid) })),
-    mentions: relations.flatMap(({ chosen, name, by }) => (by === null || chosen ? [] : [{ name, by }])),
+    mentions: relations.flatMap(({ chosen, name, by, atLoad }) => (by === null || chosen ? [] : [{ name, by, atLoad }])),
+    names: (await ask(NAMES, roots)) as unknown as Needs["names"],
     unneeded: {
       schemas: (await ask(SCHEMAS)).map(({ schema }) => String(schema)),
       relations: relations.filter(({ needed, near }) => near && !needed),

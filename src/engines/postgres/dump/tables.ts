@@ -1,4 +1,4 @@
-// The tables that a dump will read: found before anything is locked, refused by name when they cannot be read whole.
+// The relations that a dump will hold: found before anything is locked, refused by name when they cannot be read whole.
 import { LifeboatError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/suggest.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
@@ -11,7 +11,7 @@ export interface SourceTable {
   readonly table: string;
   /** Qualified, quoted where needed. */
   readonly name: string;
-  /** `pg_class.relkind`: r table, p partitioned table, S sequence. */
+  /** `pg_class.relkind`: r table, p partitioned table, S sequence, v view, m materialized view, f foreign table. */
   readonly kind: string;
   /** Null when it was dropped while it was listed. */
   readonly readable: boolean | null;
@@ -33,7 +33,7 @@ with path as (
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join path on path.part = n.nspname
-  where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't' and ${USER_SCHEMA}
+  where c.relkind in ('r', 'p', 'S', 'v', 'm', 'f') and c.relpersistence <> 't' and ${USER_SCHEMA}
     and not exists (
       select from pg_catalog.pg_depend d join pg_catalog.pg_extension x on x.oid = d.refobjid
       where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
@@ -41,13 +41,16 @@ with path as (
 )
 select oid::bigint::pg_catalog.text as oid, nspname::pg_catalog.text as schema, relname::pg_catalog.text as "table", relkind::pg_catalog.text as kind, visible,
   pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname) as name,
-  pg_catalog.has_schema_privilege(schema_oid, 'USAGE') and pg_catalog.has_table_privilege(oid, 'SELECT') as readable,
+  relkind not in ('r', 'p', 'S') or pg_catalog.has_schema_privilege(schema_oid, 'USAGE') and pg_catalog.has_table_privilege(oid, 'SELECT') as readable,
   relkind = 'r' and pg_catalog.row_security_active(oid) as hidden,
   case when relispartition then array(select relid::bigint::pg_catalog.text from pg_catalog.pg_partition_ancestors(oid) relid) else '{}' end as ancestors
 from listed
 order by nspname collate pg_catalog."C", relname collate pg_catalog."C"`;
 
-/** Every table and sequence whose data a dump of this database would read. `path`: the schemas in which a bare name is looked for. */
+/** Whether a dump locks it. */
+export const isTable = ({ kind }: Pick<SourceTable, "kind">): boolean => kind === "r" || kind === "p";
+
+/** Every relation that a dump of this database would hold. `path`: the schemas in which a bare name is looked for. */
 export async function listTables(session: Session, path: readonly string[]): Promise<SourceTable[]> {
   const { rows } = await session.query(QUERY, [path]);
   return rows as unknown as SourceTable[];
@@ -84,19 +87,45 @@ export function namesOf(tables: readonly SourceTable[]): string {
  * would see; `*` and `?` stand for letters; quoted parts are literal. Throws TABLE_UNKNOWN for a pattern that matches nothing.
  */
 export function chooseTables(all: readonly SourceTable[], patterns: readonly string[], label: string): SourceTable[] {
-  const tables = all.filter((table) => table.kind !== "S");
-  const chosen = new Set<string>();
-  for (const pattern of patterns) {
-    const found = matching(tables, pattern);
-    if (found.length === 0) {
-      const names = tables.flatMap((table) => (table.visible ? [table.table, table.name] : [table.name]));
-      throw new LifeboatError("TABLE_UNKNOWN", `no table of ${label} matches ${pattern}${didYouMean(pattern, names)}`);
-    }
-    for (const table of found) chosen.add(table.oid);
-  }
-  if (chosen.size === 0) throw new LifeboatError("USAGE", "a backup of chosen tables needs at least one table");
-  return tables.filter((table) => chosen.has(table.oid) || table.ancestors.some((ancestor) => chosen.has(ancestor)));
+  const found = patterns.flatMap((pattern) => {
+    const tables = matchingOf(all, pattern, label).filter(isTable);
+    if (tables.length === 0) throw notTables(matching(all, pattern), label);
+    return tables;
+  });
+  return withPartitions(all, found);
 }
+
+/** The same, with the other relations that the patterns match. TABLE_UNKNOWN where none of them is a table: such a backup would hold no rows. */
+export function chooseRelations(all: readonly SourceTable[], patterns: readonly string[], label: string): SourceTable[] {
+  const found = patterns.flatMap((pattern) => matchingOf(all, pattern, label));
+  if (found.length > 0 && !found.some(isTable)) throw notTables(found, label);
+  return withPartitions(all, found);
+}
+
+function matchingOf(all: readonly SourceTable[], pattern: string, label: string): SourceTable[] {
+  const found = matching(all, pattern);
+  if (found.length > 0) return found;
+  const names = all.filter(isTable).flatMap((table) => (table.visible ? [table.table, table.name] : [table.name]));
+  const elsewhere = all.filter((one) => isTable(one) && !one.visible && one.table === pattern).map(({ name }) => name);
+  const near = elsewhere.length > 0 ? `; there is ${elsewhere.join(" and ")}` : didYouMean(pattern, names);
+  throw new LifeboatError("TABLE_UNKNOWN", `no table of ${label} matches ${pattern}${near}`);
+}
+
+function withPartitions(all: readonly SourceTable[], found: readonly SourceTable[]): SourceTable[] {
+  if (found.length === 0) throw new LifeboatError("USAGE", "a backup of chosen tables needs at least one table");
+  const chosen = new Set(found.map(({ oid }) => oid));
+  return all.filter((table) => chosen.has(table.oid) || table.ancestors.some((ancestor) => chosen.has(ancestor)));
+}
+
+const NO_TABLES: Readonly<Record<string, string>> = {
+  v: "a view, which holds no rows: choose the tables that it reads",
+  m: "a materialized view, whose rows a restore computes: choose the tables that it reads",
+  f: "a foreign table, whose rows are on another server: make that a source of its own",
+  S: "a sequence, which comes with the table that uses it: choose that",
+};
+
+const notTables = ([first]: readonly SourceTable[], label: string): LifeboatError =>
+  new LifeboatError("TABLE_UNKNOWN", `${first?.name} of ${label} is ${NO_TABLES[first?.kind ?? ""] ?? "not a table"}`);
 
 interface NamedTable {
   readonly schema: string;

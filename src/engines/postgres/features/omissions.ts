@@ -1,7 +1,7 @@
 // What a backup of one database does not bring back, found before it is made and named with the reason.
 import type { Omission } from "../../../core/fingerprint.ts";
+import type { Gap } from "../../../ports/chosen.ts";
 import type { DumpOptions } from "../../../ports/dump.ts";
-import { type Needs, withoutRows } from "../dump/needs.ts";
 
 /** The part of a client that is asked; its errors are the caller's. */
 export interface Asked {
@@ -182,27 +182,10 @@ function named(objects: readonly string[]): string {
   return objects.slice(0, NAMED_PER_ENTRY).join(", ") + more;
 }
 
-/** What chosen tables refer to and a backup of them does not hold. */
-export function unmetNeeds(needs: Needs): Omission[] {
-  const found = [
-    {
-      kind: "rows",
-      objects: withoutRows(needs).map(({ name }) => name),
-      reason: "the chosen tables need the definitions of these relations, which come without their rows: choose them too to have these",
-    },
-    {
-      kind: "foreign keys",
-      objects: needs.keys.map(({ name, refers }) => `${name} (to ${refers})`),
-      reason: "they refer to tables that were not chosen: a restore leaves the keys out where these tables are missing",
-    },
-    {
-      kind: "mentioned relations",
-      objects: needs.mentions.map(({ name, by }) => `${name} (in ${by})`),
-      reason:
-        "functions of the chosen tables mention them, and their rows are not in the backup: choose them too if the functions use them",
-    },
-  ];
-  return found
-    .filter(({ objects }) => objects.length > 0)
-    .map(({ kind, objects, reason }): Omission => ({ kind, object: named(objects), reason }));
+/** The gaps of a backup of chosen tables, one entry a kind and reason. */
+export function withGaps(gaps: readonly Gap[]): Omission[] {
+  const groups = Map.groupBy(gaps, ({ kind, reason }) => `${kind}: ${reason}`);
+  return [...groups.values()].flatMap(([first, ...more]) =>
+    first === undefined ? [] : [{ kind: first.kind, object: named([first, ...more].map(({ object }) => object)), reason: first.reason }],
+  );
 }

@@ -1,10 +1,10 @@
 // What a source's role may do, against what its duties ask for: each missing right with the statement that gives it.
 import type { Duty, Rights } from "../../../ports/rights.ts";
-import { type Client, ordinaryPath } from "../connect/client.ts";
+import type { Client } from "../connect/client.ts";
 import { quoteText, readableName } from "../connect/quote.ts";
-import { chooseTables, listTables, namesOf, type SourceTable } from "../dump/tables.ts";
-import { hasBareName } from "../fingerprint/scope.ts";
+import { listTables, namesOf, type SourceTable } from "../dump/tables.ts";
 import { sessionOf } from "../fingerprint/session.ts";
+import { chosenRelations } from "./chosen.ts";
 
 type Missing = Rights["missing"][number];
 
@@ -33,9 +33,10 @@ export async function rightsOf(client: Client, duties: readonly Duty[], chosen?:
   const major = Math.floor(client.serverVersionNumber / 10_000);
   const missing: Missing[] = [];
   if (duties.includes("backup")) {
-    const path = hasBareName(chosen) ? await ordinaryPath(client.connection) : [];
-    const all = await listTables(sessionOf(client), path);
-    const tables = chosen === undefined ? all : chooseTables(all, chosen, client.connection.label);
+    const { chosen: read, needed } =
+      chosen === undefined ? { chosen: await listTables(sessionOf(client), []), needed: [] } : await chosenRelations(client, chosen);
+    // Rows of tables that are only needed are not read.
+    const tables = [...read, ...needed.map((table) => ({ ...table, hidden: false }))];
     missing.push(...readingRights(row.role, tables, major), ...(chosen === undefined ? objectRights(row) : []));
   }
   if (duties.includes("archive") && !row.superuser && !row.replicates) {
