@@ -139,6 +139,44 @@ test("R42 slices that hold many rows are sliced again, and the same rows are nam
   assert.deepEqual(found["only now"], [-1]);
 });
 
+const INTEGER_KEYS = `
+  create domain number as int;
+  create table far (id bigint primary key, v int); insert into far select i, 0 from generate_series(1, 60000) i;
+  insert into far values (-9223372036854775808, 0), (9000000000000000000, 0), (9223372036854775807, 0);
+  create table ends (id number primary key, v int); insert into ends select i, 0 from generate_series(-1500, 1500) i;
+  insert into ends values (-2147483648, 0), (2147483647, 0);
+  create table short (id smallint primary key, v int); insert into short select i, 0 from generate_series(-1500, 1500) i;
+  create table few (a int, b int, v int, primary key (a, b)); insert into few select a, b, 0 from generate_series(1, 5) a, generate_series(1, 600) b;
+  create table mixed (a bigint, b text, v int, primary key (a, b));
+  insert into mixed select a, b, 0 from generate_series(-700, 700) a, unnest(array['x', 'X', 'é']) b;
+  create table cut (id bigint primary key, v int) partition by range (id);
+  create table cut_1 partition of cut for values from (minvalue) to (1000); create table cut_2 partition of cut for values from (1000) to (maxvalue);
+  insert into cut select i, 0 from generate_series(1, 3000) i;
+  analyze`;
+
+test("R42 integer keys are compared in ranges: extreme, crowded and moved ones, and composite keys", { skip }, async () => {
+  const [past, now] = [await freshDatabase(), await freshDatabase()];
+  for (const side of [past, now]) await query(side, INTEGER_KEYS);
+  await query(
+    now,
+    `update far set v = 1 where id in (7, 60000) or id not between 1 and 60000; delete from far where id = 30000;
+     update ends set v = 1 where abs(id::bigint) > 1499; insert into ends values (5000000, 0);
+     update short set v = 1 where id = -1500; delete from short where id = 1500; insert into short values (32767, 0), (-32768, 0);
+     update few set v = 1 where a = 3 and b = 600; delete from mixed where a = 0 and b = 'x'; update mixed set v = 1 where a = 1;
+     delete from cut where id < 990; update cut set v = 1 where id in (999, 1000); insert into cut values (9000, 0)`,
+  );
+  const found = await differencesOf(past, now);
+  const far = ["-9223372036854775808 changed", "7 changed", "30000 only then", "60000 changed"];
+  assert.deepEqual(found["public.far"], [...far, "9000000000000000000 changed", "9223372036854775807 changed"]);
+  const ends = ["-2147483648", "-1500", "1500", "2147483647"].map((key) => `${key} changed`);
+  assert.deepEqual(found["public.ends"], ends.toSpliced(3, 0, "5000000 only now"));
+  assert.deepEqual(found["public.short"], ["-32768 only now", "-1500 changed", "1500 only then", "32767 only now"]);
+  assert.deepEqual(found["public.few"], ["3,600 changed"]);
+  assert.deepEqual(found["public.mixed"]?.toSorted(), ["0,x only then", "1,X changed", "1,x changed", "1,é changed"]);
+  assert.deepEqual(found["public.cut"]?.slice(-4), ["989 only then", "999 changed", "1000 changed", "9000 only now"]);
+  assert.equal(found["public.cut"]?.length, 992);
+});
+
 test("R62 a condition compares columns with constants, and nothing else is taken", { skip }, async () => {
   const [past, now] = [await freshDatabase(), await freshDatabase()];
   for (const side of [past, now])

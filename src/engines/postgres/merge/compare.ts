@@ -13,7 +13,8 @@ import { tablesThatRunCode } from "../fingerprint/planning.ts";
 import { sessionsOf } from "../fingerprint/session.ts";
 import { openSnapshot, type SharedSnapshot } from "../fingerprint/snapshot.ts";
 import { checkedCondition } from "./condition.ts";
-import { compareSlices, differencesIn, type Side, SLICES_MEMORY, slicesFor } from "./slices.ts";
+import { compareSlices, differencesIn, type Side, SLICES_MEMORY } from "./slices.ts";
+import { slicingOf } from "./slicing.ts";
 import { describeTables, type Table } from "./tables.ts";
 
 export interface Pair {
@@ -144,14 +145,13 @@ export async function comparePair(sides: Sides, pair: Pair, where: string | unde
   const { algorithm } = sides;
   const past: Side = { snapshot: sides.past, table: pair.past, where };
   const now: Side = { snapshot: sides.now, table: pair.now, where };
-  const slices = slicesFor(pair.past, pair.now);
-  const compared = await compareSlices(past, now, algorithm, slices);
+  const compared = await compareSlices(past, now, algorithm, await slicingOf(past, now));
   return {
     table: pair.now.name,
     key: pair.now.key.map(({ name }) => name),
     rows: compared.rows,
     differs: compared.differing.length > 0,
-    differences: () => differencesIn(past, now, algorithm, slices, compared),
+    differences: () => differencesIn(past, now, algorithm, compared),
   };
 }
 

@@ -1,12 +1,22 @@
 // Two tables compared by key. A first scan of each side computes one digest for each of some thousands of slices of the keys, in the
 // server; only slices that differ are read, as (key, row hash) in one order, and joined here. No table is ever held in memory.
-//
-// A slice is a range of the hashes of keys. So slices are equally full for all keys, and one order serves keys of any type, any
-// number of columns and any collation.
 import type { RowDifference } from "../../../ports/merge.ts";
 import type { RowAlgorithm } from "../fingerprint/expression.ts";
 import type { Asker, SharedSnapshot } from "../fingerprint/snapshot.ts";
-import { fromOf, keyColumns, keyHash, rowDigest, rowHash, type Table, textOf } from "./tables.ts";
+import {
+  type Chosen,
+  type Condition,
+  conditionOf,
+  countOf,
+  FINER,
+  finer,
+  hashSlicing,
+  isAmbiguous,
+  placeOf,
+  type Slicing,
+  sliceOf,
+} from "./slicing.ts";
+import { fromOf, keyColumns, rowDigest, rowHash, type Table, textOf } from "./tables.ts";
 
 export interface Side {
   readonly snapshot: SharedSnapshot;
@@ -15,40 +25,25 @@ export interface Side {
   readonly where?: string | undefined;
 }
 
-export interface SidesCompared {
+export interface SidesCompared extends Chosen {
   readonly rows: { readonly past: number; readonly now: number };
-  readonly differing: readonly number[];
+  /** Of both sides, in the slices that differ. */
+  readonly differingRows: number;
 }
 
-/** With more, the server's processor cache no longer holds their states; with fewer, each difference costs more rows. */
-const MOST_SLICES = 8_192;
-const ROWS_PER_SLICE = 32;
 /** Of a server's session: the states of the most slices, and the rows of those that differ, fit in it. */
 export const SLICES_MEMORY = "32MB";
 /** Below this many pages, a table is not worth two sessions. */
 const PAGES_TO_SHARE = 16_384;
 const FETCHED = 1_000;
-/** Slices that differ and hold more rows are sliced again, so many times finer: fewer rows are then read. */
+/** Slices that differ and hold more rows are sliced again: fewer rows are then read. */
 const MANY_ROWS = 100_000;
-const FINER = 32;
-
-/** How many slices two sides of about that many rows have: a power of two. */
-export function slicesFor(past: Table, now: Table): number {
-  const wanted = Math.max(past.estimatedRows, now.estimatedRows) / ROWS_PER_SLICE;
-  let slices = 1;
-  while (slices < wanted && slices < MOST_SLICES) slices *= 2;
-  return slices;
-}
+/** Slices that hold so many times more rows than those of hashes would, are crowded. */
+const CROWDED = 4;
 
 interface Digests {
   readonly counts: Float64Array;
   readonly sums: BigInt64Array;
-}
-
-/** Slices of a table, as many as `slices`, of which some are chosen. */
-interface Chosen {
-  readonly slices: number;
-  readonly differing: readonly number[];
 }
 
 /** Compares the digests of all slices, or of those `among` the chosen ones. Reads each side once. */
@@ -56,51 +51,88 @@ export async function compareSlices(
   past: Side,
   now: Side,
   algorithm: RowAlgorithm,
-  slices: number,
+  slicing: Slicing,
   among?: Chosen,
 ): Promise<SidesCompared> {
-  const [a, b] = await Promise.all([digestsOf(past, algorithm, slices, among), digestsOf(now, algorithm, slices, among)]);
+  const [a, b] = await Promise.all([digestsOf(past, algorithm, slicing, among), digestsOf(now, algorithm, slicing, among)]);
   const differing: number[] = [];
-  for (let i = 0; i < slices; i++) if (a.counts[i] !== b.counts[i] || a.sums[i] !== b.sums[i]) differing.push(i);
+  let differingRows = 0;
+  for (let i = 0; i < a.counts.length; i++) {
+    if (a.counts[i] === b.counts[i] && a.sums[i] === b.sums[i]) continue;
+    differing.push(i);
+    differingRows += (a.counts[i] ?? 0) + (b.counts[i] ?? 0);
+  }
   const total = ({ counts }: Digests): number => counts.reduce((sum, count) => sum + count, 0);
-  return { rows: { past: total(a), now: total(b) }, differing };
+  return { slicing, rows: { past: total(a), now: total(b) }, differing, differingRows };
 }
 
-/** The condition that a row is in one of the chosen slices; undefined when all are chosen. */
-const isIn = (table: Table, algorithm: RowAlgorithm, { slices, differing }: Chosen): string | undefined =>
-  differing.length === slices
-    ? undefined
-    : `(${keyHash(table, algorithm, "t")} & ${slices - 1}) = any ('{${differing.join(",")}}'::bigint[])`;
+/** Slices again what holds many rows. Keys that lie close together fill few slices of integers: those are sliced by hash. */
+async function narrowed(past: Side, now: Side, algorithm: RowAlgorithm, compared: SidesCompared): Promise<SidesCompared> {
+  if (compared.differingRows <= MANY_ROWS) return compared;
+  const found = await compareSlices(past, now, algorithm, finer(compared.slicing), compared);
+  if (found.slicing.by === "hash" || found.differingRows <= MANY_ROWS) return found;
+  const hashed = hashSlicing(past.table, now.table);
+  const usual = (compared.rows.past + compared.rows.now) / (countOf(hashed) * FINER);
+  if (found.differingRows / found.differing.length <= CROWDED * usual) return found;
+  return await narrowed(past, now, algorithm, await compareSlices(past, now, algorithm, hashed));
+}
 
 /** The conditions that are given, together. */
-function whereOf(...given: readonly (string | undefined)[]): string {
+function allOf(...given: readonly (string | undefined)[]): string | undefined {
   const conditions = given.filter((one) => one !== undefined);
-  return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;
+  return conditions.length === 0 ? undefined : conditions.join(" and ");
 }
 
-async function digestsOf(
-  { snapshot, table, where }: Side,
-  algorithm: RowAlgorithm,
-  slices: number,
-  among: Chosen | undefined,
-): Promise<Digests> {
-  const digests: Digests = { counts: new Float64Array(slices), sums: new BigInt64Array(slices) };
+function whereOf(...given: readonly (string | undefined)[]): string {
+  const condition = allOf(...given);
+  return condition === undefined ? "" : ` where ${condition}`;
+}
+
+/** Conditions that divide the rows, or the chosen ones, among the sessions. */
+function partsOf({ snapshot, table }: Side, algorithm: RowAlgorithm, among: Chosen | undefined): Condition[] {
+  const { workers, major } = snapshot;
+  const chosen: Condition = among === undefined ? { sql: undefined, isIndexed: false } : conditionOf(among, table, algorithm);
+  if (among !== undefined && chosen.isIndexed) {
+    const part = Math.ceil(among.differing.length / workers.length);
+    return workers.flatMap((_, i) => {
+      const differing = among.differing.slice(i * part, (i + 1) * part);
+      return differing.length === 0 ? [] : [conditionOf({ ...among, differing }, table, algorithm)];
+    });
+  }
+  const isShared = major >= 14 && table.kind === "r" && table.isHeap && table.pages >= PAGES_TO_SHARE && workers.length > 1;
+  const pages = isShared ? workers.map((_, i) => pagesOf(table.pages, i, workers.length)) : [undefined];
+  return pages.map((range) => ({ sql: allOf(range, chosen.sql), isIndexed: false }));
+}
+
+/**
+ * Asks with bitmaps of the key's index where it serves the condition: without statistics, which a restored copy lacks, the planner would
+ * read the whole table, or all of it in the index's order.
+ */
+async function askBy(session: Asker, { isIndexed }: Condition, sql: string): ReturnType<Asker["ask"]> {
+  if (!isIndexed) return await session.ask(sql);
+  await session.ask("set enable_seqscan = off; set enable_indexscan = off");
+  try {
+    return await session.ask(sql);
+  } finally {
+    await session.ask("reset enable_seqscan; reset enable_indexscan");
+  }
+}
+
+async function digestsOf(side: Side, algorithm: RowAlgorithm, slicing: Slicing, among: Chosen | undefined): Promise<Digests> {
+  const { snapshot, table, where } = side;
+  const digests: Digests = { counts: new Float64Array(countOf(slicing)), sums: new BigInt64Array(countOf(slicing)) };
   // Hashes that are combined by xor need no order, and no state but eight bytes; servers before 14 can only add.
   const combine = algorithm === "pg-rows-1" ? "pg_catalog.bit_xor(x)" : "pg_catalog.sum(x)";
-  const { workers, major } = snapshot;
-  const isShared = major >= 14 && table.kind === "r" && table.isHeap && table.pages >= PAGES_TO_SHARE && workers.length > 1;
-  const parts = isShared ? workers.map((_, i) => pagesOf(table.pages, i, workers.length)) : [undefined];
   await Promise.all(
-    parts.map(async (pages, i) => {
-      const condition = whereOf(where, pages, among && isIn(table, algorithm, among));
+    partsOf(side, algorithm, among).map(async (condition, i) => {
       // Without the fence (offset 0), the planner takes each key for a group of its own and sorts the whole table on disk, and each row's
       // columns are copied for the grouping instead of the two hashes.
       const sql = `select pg_catalog.string_agg(pg_catalog.concat_ws(',', b, n, x), ' ') as digests from (
         select b, pg_catalog.count(*) as n, ${combine} as x from (
-          select ${keyHash(table, algorithm, "t")} & ${slices - 1} as b, ${rowDigest(table, algorithm, "t")} as x
-          from ${fromOf(table)} t${condition} offset 0
+          select ${sliceOf(slicing, table, algorithm, "t")} as b, ${rowDigest(table, algorithm, "t")} as x
+          from ${fromOf(table)} t${whereOf(where, condition.sql)} offset 0
         ) hashes group by b) slices`;
-      const [row] = await (workers[i] ?? snapshot.control).ask(sql);
+      const [row] = await askBy(snapshot.workers[i] ?? snapshot.control, condition, sql);
       for (const [slice, count, sum] of triples(String(row?.digests ?? ""))) {
         digests.counts[slice] = (digests.counts[slice] ?? 0) + count;
         digests.sums[slice] = (digests.sums[slice] ?? 0n) ^ sum;
@@ -137,15 +169,10 @@ export async function* differencesIn(
   past: Side,
   now: Side,
   algorithm: RowAlgorithm,
-  slices: number,
-  { rows, differing }: SidesCompared,
+  compared: SidesCompared,
 ): AsyncGenerator<RowDifference, void> {
-  if (differing.length === 0) return;
-  let chosen: Chosen = { slices, differing };
-  if (((rows.past + rows.now) * differing.length) / slices > MANY_ROWS) {
-    const finer = slices * FINER;
-    chosen = { slices: finer, differing: (await compareSlices(past, now, algorithm, finer, chosen)).differing };
-  }
+  if (compared.differing.length === 0) return;
+  const chosen = await narrowed(past, now, algorithm, compared);
   const [left, right] = [rowsIn(past, algorithm, chosen), rowsIn(now, algorithm, chosen)];
   try {
     let [a, b] = (await Promise.all([left.next(), right.next()])).map(({ value }) => value ?? undefined);
@@ -185,11 +212,14 @@ async function* rowsIn(
   const cursor = `lifeboat_${++cursors}`;
   const keys = keyColumns(table);
   const names = keys.map((_, i) => `k${i}`);
-  const inner = `select ${keyHash(table, algorithm, "t")} as p, ${rowHash(table, algorithm, "t")} as h, ${keys.map((key, i) => `${textOf(key, "t")} as k${i}`).join(", ")}
-    from ${fromOf(table)} t${whereOf(where, isIn(table, algorithm, chosen))}`;
-  const order = names.map((name) => `${name} collate pg_catalog."C"`).join(", ");
-  await control.ask(
-    `declare ${cursor} no scroll cursor for select p::pg_catalog.text as p, h::pg_catalog.text as h, ${names.join(", ")} from (${inner}) rows order by rows.p, ${order}`,
+  const condition = conditionOf(chosen, table, algorithm);
+  const inner = `select ${placeOf(chosen.slicing, table, algorithm, "t")} as p, ${rowHash(table, algorithm, "t")} as h, ${keys.map((key, i) => `${textOf(key, "t")} as k${i}`).join(", ")}
+    from ${fromOf(table)} t${whereOf(where, condition.sql)}`;
+  const order = ["rows.p", ...(isAmbiguous(chosen.slicing, table) ? names.map((name) => `${name} collate pg_catalog."C"`) : [])];
+  await askBy(
+    control,
+    condition,
+    `declare ${cursor} no scroll cursor for select p::pg_catalog.text as p, h::pg_catalog.text as h, ${names.join(", ")} from (${inner}) rows order by ${order.join(", ")}`,
   );
   const fetch = (): ReturnType<Asker["ask"]> => control.ask(`fetch forward ${FETCHED} from ${cursor}`);
   let next = fetch();
