@@ -5,6 +5,8 @@
 // LOCK TABLE itself takes no snapshot in a REPEATABLE READ transaction (documented with LOCK), so it may and must come first.
 import { LifeboatError } from "../../../core/errors.ts";
 import { sqlStateOf } from "../connect/translate.ts";
+import { isLockTimeout } from "../fingerprint/failure.ts";
+import { type Locker, lockerOf } from "../fingerprint/lockers.ts";
 import { pinSession, type Session } from "../fingerprint/session.ts";
 import { isTable, listTables, type SourceTable } from "./tables.ts";
 
@@ -63,6 +65,10 @@ async function lockAll(session: Session, tables: readonly SourceTable[], label: 
     }
     return true;
   } catch (error) {
+    if (isLockTimeout(error)) {
+      await session.query("rollback");
+      throw locked(label, await lockerOf(session), error);
+    }
     const failure = FAILURES[sqlStateOf(error) ?? ""];
     if (failure === "gone") return false;
     if (failure === undefined) throw error;
@@ -74,6 +80,11 @@ type Failure = (label: string, tables: number, cause: unknown) => LifeboatError;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+function locked(label: string, locker: Locker | undefined, cause: unknown): LifeboatError {
+  const words = `a table of ${label} stayed locked for ${LOCK_TIMEOUT_MS / 1000} s${locker === undefined ? "" : `: ${locker.words}`}`;
+  return new LifeboatError("SOURCE_CHANGED", words, { cause, ...(locker && { hint: locker.hint }) });
+}
+
 const FAILURES: Readonly<Record<string, "gone" | Failure>> = {
   "42P01": "gone",
   "3F000": "gone",
@@ -81,8 +92,6 @@ const FAILURES: Readonly<Record<string, "gone" | Failure>> = {
   "42809": "gone",
   "42501": (label, _tables, cause) =>
     new LifeboatError("SOURCE_PERMISSION", `the tables of ${label} cannot be locked: ${messageOf(cause)}`, { cause }),
-  "55P03": (label, _tables, cause) =>
-    new LifeboatError("SOURCE_CHANGED", `another session kept a table of ${label} locked for ${LOCK_TIMEOUT_MS / 1000} s`, { cause }),
   "53200": (label, tables, cause) =>
     new LifeboatError("DUMP_FAILED", `the server of ${label} has no room to lock ${tables} tables at once`, {
       cause,

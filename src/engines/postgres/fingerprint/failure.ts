@@ -1,5 +1,6 @@
 // What a failed statement means: one table that could not be read, or a session that is gone.
 import { LifeboatError } from "../../../core/errors.ts";
+import type { Locker } from "./lockers.ts";
 
 const sqlState = (error: unknown): string | undefined => {
   const code = (error as { code?: unknown } | null)?.code;
@@ -33,7 +34,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /** A foreign error at the adapter's edge. The first cause wins: an abort's own reason before what the abort broke. */
-export function asSourceError(error: unknown, signal: AbortSignal | undefined): Error {
+export function asSourceError(error: unknown, signal: AbortSignal | undefined, locker?: Locker): Error {
   if (signal?.aborted) {
     return signal.reason instanceof LifeboatError ? signal.reason : new LifeboatError("CANCELLED", "stopped on request", { cause: error });
   }
@@ -42,7 +43,11 @@ export function asSourceError(error: unknown, signal: AbortSignal | undefined): 
   if (sqlState(error) === "42501")
     return new LifeboatError("SOURCE_PERMISSION", `the server refused to be read: ${message}`, { cause: error });
   if (isLockTimeout(error)) {
-    return new LifeboatError("SOURCE_CHANGED", "another session kept locked a table that the fingerprint reads", { cause: error });
+    const words = locker === undefined ? "another session kept a table locked" : locker.words;
+    return new LifeboatError("SOURCE_CHANGED", `the fingerprint waited too long: ${words}`, {
+      cause: error,
+      ...(locker && { hint: locker.hint }),
+    });
   }
   // A catalog query that the server does not understand is our mistake.
   if (isAboutOneObject(error)) return new LifeboatError("BUG", `unexpected: ${message}`, { cause: error });

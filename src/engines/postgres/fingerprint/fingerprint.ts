@@ -4,8 +4,9 @@ import { createHash } from "node:crypto";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Progress } from "../../../ports/progress.ts";
 import { type RowAlgorithm, rowsExpression } from "./expression.ts";
-import { asSourceError, isAboutOneObject, reasonOf } from "./failure.ts";
+import { asSourceError, isAboutOneObject, isLockTimeout, reasonOf } from "./failure.ts";
 import { hashLargeObjects } from "./large-objects.ts";
+import { type Locker, lockerOf } from "./lockers.ts";
 import { listRelations, type Relation } from "./relations.ts";
 import { hashRows, withoutHashPartitions } from "./rows.ts";
 import { normaliseExpression } from "./schema/normalise.ts";
@@ -36,6 +37,12 @@ export interface FingerprintOptions {
   readonly progress?: Progress | undefined;
 }
 
+async function lockerBy(open: OpenSession): Promise<Locker | undefined> {
+  const session = await open().catch(() => undefined);
+  if (session === undefined) return undefined;
+  return await lockerOf(session).finally(() => session.end());
+}
+
 /**
  * The fingerprint of the database that `open` reaches, of one state of it. Sessions are closed before this returns.
  * Throws SOURCE_UNREACHABLE when a session is lost, SOURCE_CHANGED when the snapshot is gone, CANCELLED or the signal's
@@ -61,7 +68,7 @@ export async function fingerprintDatabase(
     options.signal?.throwIfAborted();
     return await fingerprintSnapshot(snapshot, scope, options);
   } catch (error) {
-    throw asSourceError(error, options.signal);
+    throw asSourceError(error, options.signal, isLockTimeout(error) ? await lockerBy(open) : undefined);
   } finally {
     options.signal?.removeEventListener("abort", stop);
     await snapshot?.end();

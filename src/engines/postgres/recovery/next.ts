@@ -1,5 +1,5 @@
 // What is left to do with a restored data directory: how its server is started, and what to see to before.
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
@@ -36,9 +36,18 @@ export async function nextSteps(place: RecoveryPlace, bin: string, options: { re
     timeoutMs: START_TIMEOUT_MS,
   });
   if (status !== 0) {
-    throw new LifeboatError("TOOL_FAILED", `${directory} is restored, but its server does not start: ${end}`, {
+    throw new LifeboatError("TOOL_FAILED", `${directory} is restored, but its server does not start: ${(await reasonIn(log)) ?? end}`, {
       hint: `read ${log}, then start it with: ${command}`,
     });
   }
   return [`the server runs; stop it with: ${command.replace(/start$/, "stop")}`, archiving];
+}
+
+const MAX_REASON = 3;
+
+/** What the server said of why it did not start. */
+async function reasonIn(log: string): Promise<string | undefined> {
+  const text = await readFile(log, "utf8").catch(() => "");
+  const said = text.split("\n").flatMap((line) => /(?:FATAL|PANIC|ERROR): .*|LOG: +could not .*/.exec(line)?.[0] ?? []);
+  return said.length === 0 ? undefined : said.slice(-MAX_REASON).join("; ");
 }

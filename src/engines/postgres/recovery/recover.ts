@@ -8,7 +8,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { type Isolation, isolationInWords, requireCell } from "../cluster/isolation.ts";
 import type { Settings } from "../cluster/settings.ts";
 import { type Client, openClient } from "../connect/client.ts";
-import { quoteName } from "../connect/quote.ts";
+import { quoteName, quoteText } from "../connect/quote.ts";
 import { readHistory } from "../log/history.ts";
 import { segmentNames } from "../log/names.ts";
 import { findTools } from "../tools/find.ts";
@@ -113,11 +113,15 @@ async function asRecovered(
   reached: Reached,
   isolation: Isolation,
 ): Promise<Recovered> {
-  const { usable: databases, dropped } = await withClient(cluster, order.signal, databasesOf);
+  const { usable: databases, dropped, prepared } = await withClient(cluster, order.signal, databasesOf);
   let stopping: Promise<void> | undefined;
-  const quieted = dropped.map(
-    (name) => `${name} was being dropped at that instant and its files are gone: \`drop database ${quoteName(name)}\``,
-  );
+  const quieted = [
+    ...dropped.map((name) => `${name} was being dropped at that instant and its files are gone: \`drop database ${quoteName(name)}\``),
+    ...prepared.map(
+      ({ gid, database }) =>
+        `in ${database} a prepared transaction is open, and keeps its locks until \`commit prepared ${quoteText(gid)}\` or \`rollback prepared ${quoteText(gid)}\``,
+    ),
+  ];
   return {
     reachedLsn: reached.lsn,
     newTimeline: reached.newTimeline,
@@ -149,6 +153,7 @@ export interface Databases {
   readonly usable: string[];
   /** Their files are gone, or going: no session can connect. */
   readonly dropped: string[];
+  readonly prepared: readonly { readonly gid: string; readonly database: string }[];
 }
 
 /** A connection limit that the server itself gives a database before it removes the files. */
@@ -159,7 +164,10 @@ export async function databasesOf(client: Client): Promise<Databases> {
     "select datname::pg_catalog.text as name, datconnlimit as limit from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
   );
   const names = (dropped: boolean): string[] => rows.filter(({ limit }) => (limit === BEING_DROPPED) === dropped).map(({ name }) => name);
-  return { usable: names(false), dropped: names(true) };
+  const prepared = await client.query<{ gid: string; database: string }>(
+    "select gid, database::pg_catalog.text as database from pg_catalog.pg_prepared_xacts order by 1",
+  );
+  return { usable: names(false), dropped: names(true), prepared };
 }
 
 async function withClient<T>(cluster: Cluster, signal: AbortSignal | undefined, use: (client: Client) => Promise<T>): Promise<T> {
