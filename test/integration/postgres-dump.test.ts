@@ -43,7 +43,7 @@ test("R19 a backup of chosen tables holds these tables alone, under odd names to
   assert.deepEqual(differences(engine, fingerprint, await engine.fingerprint(target, fingerprint.scope)), []);
 });
 
-test("R19 R22 a backup of chosen tables holds the types, functions, sequences and definitions that they need", { skip }, async (t) => {
+test("R19 R22 a backup of chosen tables holds the types, functions and definitions that they need", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(
     source,

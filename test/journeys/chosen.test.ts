@@ -22,7 +22,7 @@ function choose(world: World, ...tables: readonly string[]): void {
 
 const tablesOf = (ran: Ran): Finding[] => ran.json().findings.filter(({ name }: Finding) => name === "tables of shop");
 
-test("R19 R30 R52 chosen tables are checked, backed up, drilled, restored and looked at with what they need", { skip }, async (t) => {
+test("R19 R30 R52 chosen tables are checked, backed up, drilled, previewed and restored with their needs", { skip }, async (t) => {
   const shop = await freshDatabase("chosen_shop");
   await query(
     shop,

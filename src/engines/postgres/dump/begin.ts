@@ -245,7 +245,7 @@ function patternsOf(names: readonly string[]): string[] {
   return patterns;
 }
 
-/** pg_dump then reads what the chosen tables need, with objects that are no relations and are not needed: these are left out as it writes. */
+/** pg_dump then reads what the chosen tables need, and all objects other than relations: entries of those left over are taken out of its output. */
 function withoutUnneeded(needs: Needs): string[] {
   const { unneeded } = needs;
   return [

@@ -1,6 +1,6 @@
 // What chosen tables need so that they can be created: types, routines, sequences, schemas, extensions, definitions of other relations.
 //
-// The server records it in pg_depend, except what the text of a routine mentions: routines and types of such names are needed as well.
+// The server records it in pg_depend, except what the text of a routine mentions: routines and types of such names count as required.
 import type { TocEntry } from "../archive/contents.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
 import type { Session } from "../fingerprint/session.ts";
@@ -8,7 +8,7 @@ import type { Session } from "../fingerprint/session.ts";
 export interface Needs {
   /** Keys (`objectKey`) of all objects of the chosen tables and of what these need. */
   readonly objects: ReadonlySet<string>;
-  /** Relations among them that were not chosen: their definitions are needed, and the values of sequences. */
+  /** Relations among them that were not chosen: their definitions are required, and the values of sequences. */
   readonly relations: readonly NeededRelation[];
   /** Objects without which a table cannot be created, for people: `type public.mood`. */
   readonly along: readonly { readonly kind: string; readonly name: string }[];
@@ -18,7 +18,7 @@ export interface Needs {
   readonly mentions: readonly { readonly name: string; readonly by: string; readonly atLoad: boolean }[];
   /** Columns of chosen tables whose values name objects. */
   readonly names: readonly { readonly column: string; readonly type: string }[];
-  /** Whole schemas, and relations of other schemas, of which nothing is needed. */
+  /** Whole schemas, and relations of other schemas, of which nothing is required. */
   readonly unneeded: { readonly schemas: readonly string[]; readonly relations: readonly Named[] };
 }
 
@@ -29,7 +29,7 @@ export interface Named {
 
 export interface NeededRelation extends Named {
   readonly oid: string;
-  /** Qualified, quoted where needed. */
+  /** Qualified, in quotes where SQL requires them. */
   readonly name: string;
   /** `pg_class.relkind`. */
   readonly kind: string;
@@ -221,7 +221,7 @@ export async function needsOf(session: Session, tables: readonly string[]): Prom
   };
 }
 
-/** Of the tables and sequences of a dump, those that were not chosen and are needed: a dump locks them, and reads the values of sequences. */
+/** Of the tables and sequences of a dump, those that were not chosen and are required: a dump locks them, and reads the values of sequences. */
 export function neededTables<T extends { readonly oid: string }>(tables: readonly T[], { relations }: Needs): T[] {
   const needed = new Set(relations.map(({ oid }) => oid));
   return tables.filter(({ oid }) => needed.has(oid));
@@ -230,7 +230,7 @@ export function neededTables<T extends { readonly oid: string }>(tables: readonl
 /** Relations whose definitions come without rows. */
 export const withoutRows = ({ relations }: Needs): readonly NeededRelation[] => relations.filter(({ kind }) => kind !== "S");
 
-/** The OID of pg_database: its entry says how the archive would create a database, and is needed by none. */
+/** The OID of pg_database: its entry says how the archive would create a database, and nothing requires it. */
 const DATABASES = 1262;
 /** Settings of the session that restores. */
 const SETTINGS: ReadonlySet<string> = new Set(["ENCODING", "STDSTRINGS", "SEARCHPATH"]);
