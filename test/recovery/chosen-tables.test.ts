@@ -63,3 +63,36 @@ test("R22 a copy for chosen tables holds every definition and the rows of these 
   assert.deepEqual([of("TYPE"), of("BLOB")], [["mood"], []]);
   assert.deepEqual(Object.keys(fingerprint.tables).sort(), ['"S.|(x)"."*"', "public.a", "public.part_1"]);
 });
+
+test("R22 a policy or parent of a table that was not chosen is named, with how to include it", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create table members (who name); create table notes (id int); alter table notes enable row level security; insert into notes values (1);
+     create policy mine on notes using (exists (select from members where who = current_user));
+     create table base (id int); create table child (v text) inherits (base); insert into child values (1, 'x'); insert into base values (2)`,
+  );
+  const engine = openPostgresEngine();
+  const { file } = await drainDump(t, engine, shop, { kind: "full" });
+  const { problems, notRestored } = await engine.load(await freshDatabase(), file, { tables: ["notes"] });
+  assert.deepEqual([problems, notRestored.map(({ kind, object }) => [kind, object])], [[], [["policy", "public.notes mine"]]]);
+  assert.match(notRestored[0]?.reason ?? "", /to include it: --tables notes,public\.members/);
+  await assert.rejects(engine.load(await freshDatabase(), file, { tables: ["child"] }), {
+    code: "LOAD_FAILED",
+    message: /public\.child needs public\.base/,
+    hint: "include it: --tables child,public.base",
+  });
+
+  // A backup of chosen tables has the parent's definition and the other table's, and no rows of them.
+  const some = await drainDump(t, engine, shop, { kind: "tables", tables: ["public.notes", "public.child"] });
+  const target = await freshDatabase();
+  assert.deepEqual((await engine.load(target, some.file, { tables: ["child", "notes"] })).notRestored, []);
+  assert.deepEqual(
+    await query(target, "select (select count(*)::int from base) as base, (select count(*)::int from pg_policy) as policies"),
+    [{ base: 1, policies: 1 }],
+  );
+  await assert.rejects(engine.load(await freshDatabase(), some.file, { tables: ["base"] }), {
+    code: "TABLE_UNKNOWN",
+    message: /not its rows/,
+  });
+});

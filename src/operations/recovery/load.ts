@@ -255,7 +255,7 @@ function missing({ notRestored, leftOut = [] }: LoadResult): readonly Omission[]
 }
 
 /** Privileges are left out with owners, for the same reason, which is told once. */
-const MISSED: ReadonlySet<string> = new Set(["owner", "foreign key", "table attach", "index attach"]);
+const MISSED: ReadonlySet<string> = new Set(["owner", "foreign key", "table attach", "index attach", "policy", "rule"]);
 
 /** Who uses the database misses it. */
 const missed = ({ kind, object, reason }: Omission): Check => ({

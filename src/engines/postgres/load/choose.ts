@@ -4,10 +4,10 @@ import type { Omission } from "../../../core/fingerprint.ts";
 import type { LoadOptions } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
-import { quoteName as quote } from "../connect/quote.ts";
+import { quoteName as quote, readableName } from "../connect/quote.ts";
 import { existing } from "./clear.ts";
 import { tablesOf } from "./rows-in.ts";
-import { referencedTable, selectTables } from "./selection.ts";
+import { type Outward, referencedTable, selectTables } from "./selection.ts";
 
 export interface Wanted {
   readonly entries: readonly TocEntry[];
@@ -42,6 +42,18 @@ export async function choose(client: Client, all: readonly TocEntry[], options: 
   for (const key of await danglingKeys(client, selection.entries, selection.tables)) {
     chosen.delete(key);
     notRestored.push(keyNotRestored(key, `was not chosen; to include it: --tables ${[...options.tables, referencedTable(key)].join(",")}`));
+  }
+  for (const { entry, others } of await outwardOf(client, selection.outward)) {
+    const [other] = others.map(({ schema, name }) => `${readableName(schema)}.${readableName(name)}`);
+    const include = `--tables ${[...options.tables, other].join(",")}`;
+    if (!LEAVABLE.has(entry.kind)) {
+      throw new LifeboatError("LOAD_FAILED", `${entry.schema}.${entry.name} needs ${other}, which is not here and was not chosen`, {
+        hint: `include it: ${include}`,
+      });
+    }
+    chosen.delete(entry);
+    const reason = `${other} is not here and was not chosen; to include it: ${include}`;
+    notRestored.push({ kind: entry.kind.toLowerCase(), object: `${entry.schema}.${entry.name}`, reason });
   }
   const entries = all.filter((entry) => chosen.has(entry));
   await createLooseSchemas(client, all, entries, options);
@@ -91,6 +103,22 @@ async function danglingKeys(client: Client, entries: readonly TocEntry[], tables
   return keys.filter((key) => lost.has(referencedTable(key) ?? ""));
 }
 
+/** Entries without which their table has all its rows. */
+const LEAVABLE: ReadonlySet<string> = new Set(["POLICY", "RULE"]);
+
+/** Those that depend on a relation which the database lacks. */
+async function outwardOf(client: Client, outward: readonly Outward[]): Promise<Outward[]> {
+  const there = new Set(
+    await existing(
+      client,
+      outward.flatMap(({ others }) => others),
+    ),
+  );
+  return outward
+    .map(({ entry, others }) => ({ entry, others: others.filter(({ schema, name }) => !there.has(`${quote(schema)}.${quote(name)}`)) }))
+    .filter(({ others }) => others.length > 0);
+}
+
 /** How to look for an object of each kind; `$1` schema, `$2` name. Kinds not listed are taken for absent. */
 const LOOK: Readonly<Record<string, string>> = {
   SCHEMA: "select 1 from pg_catalog.pg_namespace where nspname = $2 and $1::pg_catalog.text is not null",
@@ -104,7 +132,13 @@ const LOOK: Readonly<Record<string, string>> = {
   FUNCTION: `select 1 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = $1 and p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = $2`,
 };
-const SAME_LOOK: Readonly<Record<string, string>> = { DOMAIN: "TYPE", "SHELL TYPE": "TYPE", PROCEDURE: "FUNCTION", AGGREGATE: "FUNCTION" };
+const SAME_LOOK: Readonly<Record<string, string>> = {
+  TABLE: "SEQUENCE",
+  DOMAIN: "TYPE",
+  "SHELL TYPE": "TYPE",
+  PROCEDURE: "FUNCTION",
+  AGGREGATE: "FUNCTION",
+};
 
 /** Dump ids of those that exist. */
 async function foundationsThere(client: Client, foundations: readonly TocEntry[]): Promise<ReadonlySet<number>> {

@@ -15,7 +15,14 @@ export interface Selection {
   readonly tables: readonly TocEntry[];
   /** What those tables depend on (types, functions, schemas …): to be restored only where it is not there already. */
   readonly foundations: readonly TocEntry[];
+  /** Entries of the chosen tables that depend on other relations of the archive, which were not chosen. */
+  readonly outward: readonly Outward[];
   readonly notRestored: readonly Omission[];
+}
+
+export interface Outward {
+  readonly entry: TocEntry;
+  readonly others: readonly TocEntry[];
 }
 
 /** Kinds that have no life without their table. */
@@ -48,6 +55,17 @@ const INDEPENDENT = new Set([
   "EVENT TRIGGER",
 ]);
 
+const RELATIONS = new Set(["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"]);
+
+/** Tables of which the archive holds the definition alone, because those that its backup chose need it. A partitioned table has no rows. */
+function definitionsAlone(entries: readonly TocEntry[]): ReadonlySet<TocEntry> {
+  const filled = new Set(entries.filter(({ kind }) => kind === "TABLE DATA").map(({ schema, name }) => `${schema}.${name}`));
+  if (filled.size === 0) return new Set();
+  const empty = (entry: TocEntry): boolean =>
+    entry.kind === "TABLE" && !filled.has(`${entry.schema}.${entry.name}`) && !/\)\nPARTITION BY /.test(entry.definition);
+  return new Set(entries.filter(empty));
+}
+
 /** Throws TABLE_UNKNOWN when the archive holds no such table. */
 export function selectTables(entries: readonly TocEntry[], patterns: readonly string[]): Selection {
   const tables = findTables(entries, patterns);
@@ -72,8 +90,17 @@ export function selectTables(entries: readonly TocEntry[], patterns: readonly st
     }
     chosen.add(entry.dumpId);
   }
-  const foundations = foundationsOf(entries, byId, chosen);
-  return { entries: entries.filter((entry) => chosen.has(entry.dumpId)), tables, foundations, notRestored };
+  const foundations = foundationsOf(entries, byId, chosen, definitionsAlone(entries));
+  const held = new Set([...chosen, ...foundations.map(({ dumpId }) => dumpId)]);
+  const selected = entries.filter((entry) => chosen.has(entry.dumpId));
+  // A partition can be created without its partitioned table, which `TABLE ATTACH` joins it to.
+  const partitions = new Set(entries.filter(({ kind }) => kind === "TABLE ATTACH").map(({ schema, name }) => `${schema}.${name}`));
+  const outward = selected.flatMap((entry) => {
+    if (entry.kind === "FK CONSTRAINT" || (entry.kind === "TABLE" && partitions.has(`${entry.schema}.${entry.name}`))) return [];
+    const others = independents(entry, byId, held).filter(({ kind }) => RELATIONS.has(kind));
+    return others.length === 0 ? [] : [{ entry, others }];
+  });
+  return { entries: selected, tables, foundations, outward, notRestored };
 }
 
 function findTables(entries: readonly TocEntry[], patterns: readonly string[]): TocEntry[] {
@@ -89,6 +116,7 @@ function findTables(entries: readonly TocEntry[], patterns: readonly string[]): 
     visible: entry.schema === "public" || !inPublic.has(entry.name),
   }));
   const found = new Set<TocEntry>();
+  const empty = definitionsAlone(entries);
   for (const pattern of patterns) {
     const matches = matching(named, pattern);
     if (matches.length === 0) {
@@ -99,7 +127,10 @@ function findTables(entries: readonly TocEntry[], patterns: readonly string[]): 
     if (/^[^.*?]+$/.test(pattern) && schemas.size > 1) {
       throw new LifeboatError("USAGE", `the backup holds ${pattern} in several schemas (${[...schemas].join(", ")}): name one`);
     }
-    for (const { entry } of matches) found.add(entry);
+    const filled = matches.filter(({ entry }) => !empty.has(entry));
+    if (filled.length === 0)
+      throw new LifeboatError("TABLE_UNKNOWN", `the backup holds the definition of ${pattern} and not its rows: it was not chosen for it`);
+    for (const { entry } of filled) found.add(entry);
   }
   addPartitions(entries, found);
   return all.filter((entry) => found.has(entry));
@@ -153,12 +184,17 @@ const independents = (entry: TocEntry, byId: ReadonlyMap<number, TocEntry>, chos
     return other !== undefined && (INDEPENDENT.has(other.kind) || other.kind === "INDEX") && !chosen.has(id) ? [other] : [];
   });
 
-/** Everything the chosen entries depend on, directly or not, except tables. */
-function foundationsOf(entries: readonly TocEntry[], byId: ReadonlyMap<number, TocEntry>, chosen: ReadonlySet<number>): TocEntry[] {
+/** All that the chosen entries depend on, directly or not, except tables with rows. */
+function foundationsOf(
+  entries: readonly TocEntry[],
+  byId: ReadonlyMap<number, TocEntry>,
+  chosen: ReadonlySet<number>,
+  definitions: ReadonlySet<TocEntry>,
+): TocEntry[] {
   const needed = new Set<number>();
   const isFoundation = (id: number): boolean => {
     const entry = byId.get(id);
-    return entry !== undefined && !chosen.has(id) && !INDEPENDENT.has(entry.kind) && !ATTACHED.has(entry.kind);
+    return entry !== undefined && !chosen.has(id) && (!INDEPENDENT.has(entry.kind) || definitions.has(entry)) && !ATTACHED.has(entry.kind);
   };
   const need = (id: number): void => {
     for (const dependency of byId.get(id)?.dependencies ?? []) if (isFoundation(dependency)) needed.add(dependency);
