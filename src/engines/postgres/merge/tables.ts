@@ -169,6 +169,7 @@ const PLAIN_HASHES: ReadonlyMap<number, (column: string, seed: number) => string
   [23, (c, seed) => `pg_catalog.hashint4extended(${c}, ${seed})`],
   [25, (c, seed) => `pg_catalog.hashtextextended(${c} collate pg_catalog."C", ${seed})`],
   [1043, (c, seed) => `pg_catalog.hashtextextended(${c}::pg_catalog.text collate pg_catalog."C", ${seed})`],
+  [1700, (c, seed) => `pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.numeric_out(${c})) collate pg_catalog."C", ${seed})`],
   [2950, (c, seed) => `pg_catalog.uuid_hash_extended(${c}, ${seed})`],
 ]);
 
