@@ -35,6 +35,7 @@ export async function setTablesAside(
   const tables = [...replaced, ...(await namesOf(client, options.removes ?? []))];
   const names = await existing(client, tables);
   if (names.length === 0) return;
+  await refuseChildren(client, names);
   await inTransaction(client, "replaced", async () => {
     await holdStill(client, tables, options);
     // The server itself says what depends on them.
@@ -48,6 +49,24 @@ export async function setTablesAside(
       );
       for (const name of some) await client.query(`alter table ${name} set schema ${place}`);
     }
+  });
+}
+
+/** A table whose parent stays would be missing from the parent: those who read a partitioned table would lose the rows of a partition. */
+async function refuseChildren(client: Client, names: readonly string[]): Promise<void> {
+  const [found] = await client.query<{ child: string; parent: string }>(
+    `select pg_catalog.quote_ident(m.nspname) || '.' || pg_catalog.quote_ident(d.relname) as child,
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as parent
+     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhparent join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     join pg_catalog.pg_class d on d.oid = i.inhrelid join pg_catalog.pg_namespace m on m.oid = d.relnamespace
+     where i.inhrelid = any (select pg_catalog.to_regclass(one)::oid from pg_catalog.unnest($1::pg_catalog.text[]) one)
+       and i.inhparent <> all (select pg_catalog.to_regclass(one)::oid from pg_catalog.unnest($1::pg_catalog.text[]) one) order by 1, 2 limit 1`,
+    [names],
+  );
+  if (found === undefined) return;
+  const { child, parent } = found;
+  throw new LifeboatError("LOAD_FAILED", `${child} belongs to ${parent}, which would lose it: it cannot be replaced alone`, {
+    hint: `nothing was changed; --data-only replaces the rows and keeps the tables; or choose ${parent}`,
   });
 }
 
