@@ -59,8 +59,8 @@ async function refuseChildren(client: Client, names: readonly string[]): Promise
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as parent
      from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhparent join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      join pg_catalog.pg_class d on d.oid = i.inhrelid join pg_catalog.pg_namespace m on m.oid = d.relnamespace
-     where i.inhrelid = any (select pg_catalog.to_regclass(one)::oid from pg_catalog.unnest($1::pg_catalog.text[]) one)
-       and i.inhparent <> all (select pg_catalog.to_regclass(one)::oid from pg_catalog.unnest($1::pg_catalog.text[]) one) order by 1, 2 limit 1`,
+     where i.inhrelid = any (select pg_catalog.to_regclass(one)::pg_catalog.oid from pg_catalog.unnest($1::pg_catalog.text[]) one)
+       and i.inhparent <> all (select pg_catalog.to_regclass(one)::pg_catalog.oid from pg_catalog.unnest($1::pg_catalog.text[]) one) order by 1, 2 limit 1`,
     [names],
   );
   if (found === undefined) return;
