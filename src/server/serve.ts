@@ -10,7 +10,7 @@ import { type Log, logEvent } from "./logs.ts";
 import { beginLoop } from "./loop.ts";
 import { judge } from "./monitor.ts";
 import { assertMayListen } from "./people/origin.ts";
-import { watchFile } from "./reload.ts";
+import { refuseUnreadable, watchFile } from "./reload.ts";
 import { putDue, untilNextLook } from "./scheduler/due.ts";
 import { runShift } from "./scheduler/shift.ts";
 import { type Judgement, type Service, Wiring } from "./service.ts";
@@ -106,6 +106,7 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
       try {
         const next = load();
         assertMayListen(hostname, next.people);
+        refuseUnreadable(next, wiring.config);
         wiring.replace(next, await compose(next, around));
         refusal = undefined;
         beginShift();

@@ -54,6 +54,15 @@ test("R38 R51 serve makes what is due, answers health and metrics, refuses a wro
   await service.until(({ code, message }) => code === "SECRET_MISSING" && String(message).includes("writer.pem is not there"), again);
   renameSync(join(world.directory, "away.pem"), join(world.directory, "writer.pem"));
   await service.until(({ message }) => message === "the configuration was loaded again", again);
+  // A source that could not be reached: the one before stays whole, and a change beside it does not count either.
+  again = service.lines.length;
+  editConfig(world, (text) => text.replace("URL_AWAY", "URL_NOT_SET"));
+  const unset = await service.until(({ code, message }) => code === "CONFIG_REFUSED" && String(message).startsWith("alert opened"), again);
+  assert.match(String(unset.message), /sources\.away\.url needs the environment variable URL_NOT_SET, which is not set/);
+  const kept = await service.health("/api/health/db/away", 503);
+  assert.ok((kept.codes as string[]).includes("SOURCE_UNREACHABLE"));
+  editConfig(world, (text) => text.replace("URL_NOT_SET", "URL_AWAY"));
+  await service.until(({ code, message }) => code === "CONFIG_REFUSED" && String(message).startsWith("alert closed"), again);
   const occupied = await world.expect(1, "serve", "--port", new URL(service.url).port);
   assert.match(
     occupied.stderr,
