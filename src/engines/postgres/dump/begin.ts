@@ -8,7 +8,6 @@ import { type Child, startChild } from "../../../process/child.ts";
 import { keepEntries } from "../archive/keep.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
-import { quoteName } from "../connect/quote.ts";
 import { translateError } from "../connect/translate.ts";
 import { gapsOf } from "../features/chosen.ts";
 import { withGaps } from "../features/omissions.ts";
@@ -17,9 +16,10 @@ import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
 import { describeRoles } from "../roles/description.ts";
 import { scriptOf } from "../roles/statements.ts";
+import { dumpArguments, onlyTables, withoutRowsOf, withoutUnneeded } from "./arguments.ts";
 import { distinctValues } from "./distinct.ts";
-import { holdSnapshot, type LockedSnapshot } from "./hold.ts";
-import { entriesOf, type Named, type Needs, neededTables, needsOf, withoutRows } from "./needs.ts";
+import { holdSnapshot } from "./hold.ts";
+import { entriesOf, type Needs, neededTables, needsOf } from "./needs.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseRelations, chooseTables, isTable, refuseUnreadable, type SourceTable } from "./tables.ts";
 
@@ -35,13 +35,6 @@ export interface DumpMeans {
   /** Everything of the source that such a dump does not bring back; asked inside the snapshot. */
   omissions(session: Session, scope: Fingerprint["scope"]): Promise<readonly Omission[]>;
 }
-
-const KIND_ARGUMENTS: Readonly<Record<DumpOptions["kind"], readonly string[]>> = {
-  full: [],
-  data: ["--data-only"],
-  schema: ["--schema-only"],
-  tables: [],
-};
 
 /** pg_dump writes 4 KB at a time by itself; a tenth of all the work of a backup was spent on handing those over. */
 const OUTPUT_BUFFER_BYTES = 256 * 1024;
@@ -109,8 +102,8 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       ...roles.notIncluded,
     ];
 
-    const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, chosen)];
-    const only = options.kind !== "tables" ? [] : needs === undefined ? onlyTables(chosen) : withoutUnneeded(needs);
+    const others = rowsOf === undefined ? [] : withoutRowsOf(all, chosen);
+    const only = options.kind !== "tables" ? [] : needs === undefined ? onlyTables(chosen) : withoutUnneeded(needs, chosen);
     child = await startChild(means.program, [...dumpArguments(options.kind, snapshot), ...only, ...others], {
       env: { ...programEnvironment(connection), ...(await encodingFor(holder)) },
       secrets: secretsOf(connection),
@@ -188,72 +181,10 @@ async function encodingFor(session: Session): Promise<Readonly<Record<string, st
   return rows[0]?.encoding === "SQL_ASCII" ? {} : { PGCLIENTENCODING: "UTF8" };
 }
 
-export function dumpArguments(kind: DumpOptions["kind"], snapshot: Pick<LockedSnapshot, "id" | "tables">): string[] {
-  return [
-    "--format=custom",
-    // Compression is ours (zstd, once, over everything); plain blocks are also what the walk can look into.
-    "--compress=0",
-    "--no-password",
-    "--no-sync",
-    // We hold locks on every table, so pg_dump waits only behind a session that waits for us: waiting long cannot help.
-    `--lock-wait-timeout=${1_000 + Math.ceil(snapshot.tables.length / 5)}`,
-    `--snapshot=${snapshot.id}`,
-    ...KIND_ARGUMENTS[kind],
-  ];
-}
-
 /** How an archive's reader finds a bare name, which has no search path: in `public`, or else in any schema. */
 function asInArchive(tables: readonly SourceTable[]): SourceTable[] {
   const inPublic = new Set(tables.filter((one) => one.schema === "public" && isTable(one)).map(({ table }) => table));
   return tables.map((table) => ({ ...table, visible: table.schema === "public" || !inPublic.has(table.table) }));
-}
-
-/** The chosen tables alone, without what they need. */
-const onlyTables = (tables: readonly Named[]): string[] => [
-  "--strict-names",
-  ...tables.map(({ schema, table }) => `--table=${quoteName(schema)}.${quoteName(table)}`),
-];
-
-/** Names in one pattern: pg_dump looks through its catalog once for each. */
-const NAMES_PER_PATTERN = 200;
-
-/** Excludes the rows of every table but the chosen ones. */
-function withoutRowsOf(all: readonly SourceTable[], chosen: readonly SourceTable[]): string[] {
-  const kept = new Set(chosen.map(({ oid }) => oid));
-  const others = all.filter((one) => isTable(one) && !kept.has(one.oid));
-  return excluding("table-data", others);
-}
-
-/** Options of pg_dump take alternatives outside of quotes; names are inside, where every letter is literal. */
-function excluding(what: "table" | "table-data", relations: readonly Named[]): string[] {
-  const bySchema = Map.groupBy(relations, ({ schema }) => schema);
-  return [...bySchema].flatMap(([schema, some]) =>
-    patternsOf(some.map(({ table }) => table)).map((names) => `--exclude-${what}=${quoteName(schema)}.${names}`),
-  );
-}
-
-function patternsOf(names: readonly string[]): string[] {
-  const patterns: string[] = [];
-  for (let at = 0; at < names.length; at += NAMES_PER_PATTERN) {
-    patterns.push(
-      `(${names
-        .slice(at, at + NAMES_PER_PATTERN)
-        .map(quoteName)
-        .join("|")})`,
-    );
-  }
-  return patterns;
-}
-
-/** pg_dump then reads what the chosen tables need, and all objects other than relations: entries of those left over are taken out of its output. */
-function withoutUnneeded(needs: Needs): string[] {
-  const { unneeded } = needs;
-  return [
-    ...["--no-blobs", "--no-publications", "--no-subscriptions"],
-    ...patternsOf(unneeded.schemas).map((names) => `--exclude-schema=${names}`),
-    ...excluding("table", unneeded.relations),
-    ...excluding("table-data", withoutRows(needs)),
-  ];
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {
