@@ -118,7 +118,12 @@ test("R52 check reads the rights of exactly the tables that a backup reads", { s
     ["pass"],
   );
   await world.expect(0, "backup", "chosen");
-  await query(shop, "alter table public.mine rename to gone");
+  await query(shop, "revoke select on public.mine from picky");
+  const lacks = (await world.run("check", "chosen", "--json"))
+    .json()
+    .findings.find(({ outcome }: { outcome: string }) => outcome === "fail");
+  assert.match(JSON.stringify(lacks?.next), /GRANT USAGE ON SCHEMA public TO picky; GRANT SELECT ON public\.mine TO picky;/);
+  await query(shop, "grant select on public.mine to picky; alter table public.mine rename to gone");
   const [missing] = await rights();
   assert.deepEqual([missing?.outcome, missing?.code], ["fail", "CONFIG_INVALID"]);
   assert.match(missing?.message ?? "", /sources\.chosen\.tables: no table of .* matches public\.mine/);

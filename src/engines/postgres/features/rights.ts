@@ -37,7 +37,10 @@ export async function rightsOf(client: Client, duties: readonly Duty[], chosen?:
       chosen === undefined ? { chosen: await listTables(sessionOf(client), []), needed: [] } : await chosenRelations(client, chosen);
     // Rows of tables that are only needed are not read.
     const tables = [...read, ...needed.map((table) => ({ ...table, hidden: false }))];
-    missing.push(...readingRights(row.role, tables, major), ...(chosen === undefined ? objectRights(row) : []));
+    missing.push(
+      ...readingRights(row.role, tables, chosen === undefined ? major : undefined),
+      ...(chosen === undefined ? objectRights(row) : []),
+    );
   }
   if (duties.includes("archive") && !row.superuser && !row.replicates) {
     missing.push({ what: "it may not copy the cluster or receive its WAL", grant: `ALTER ROLE ${readableName(row.role)} REPLICATION;` });
@@ -52,7 +55,8 @@ const withoutDatabases = (role: string): Missing => ({
   grant: `ALTER ROLE ${readableName(role)} CREATEDB;`,
 });
 
-function readingRights(role: string, tables: readonly SourceTable[], major: number): Missing[] {
+/** `major`: of the server, for the privilege to read all tables. Absent: to read these alone. */
+function readingRights(role: string, tables: readonly SourceTable[], major: number | undefined): Missing[] {
   const name = readableName(role);
   const missing: Missing[] = [];
   const unreadable = tables.filter(({ readable }) => readable === false);
@@ -62,13 +66,20 @@ function readingRights(role: string, tables: readonly SourceTable[], major: numb
         `GRANT USAGE ON SCHEMA ${schema} TO ${name}; GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${name}; ` +
         `GRANT SELECT ON ALL SEQUENCES IN SCHEMA ${schema} TO ${name};`,
     );
-    const grant = major >= 14 ? `GRANT pg_read_all_data TO ${name};` : perSchema.join(" ");
+    const grantAll = major !== undefined && major >= 14 ? `GRANT pg_read_all_data TO ${name};` : perSchema.join(" ");
+    const grant = major === undefined ? grantOf(unreadable, name) : grantAll;
     missing.push({ what: `it may not read ${namesOf(unreadable)}`, grant });
   }
   const hidden = tables.filter((table) => table.hidden);
   if (hidden.length > 0)
     missing.push({ what: `row-level security hides rows of ${namesOf(hidden)} from it`, grant: `ALTER ROLE ${name} BYPASSRLS;` });
   return missing;
+}
+
+/** SELECT on a sequence is granted as on a table. */
+function grantOf(tables: readonly SourceTable[], role: string): string {
+  const schemas = [...new Set(tables.map(({ schema }) => readableName(schema)))];
+  return `GRANT USAGE ON SCHEMA ${schemas.join(", ")} TO ${role}; GRANT SELECT ON ${tables.map(({ name }) => name).join(", ")} TO ${role};`;
 }
 
 function objectRights({ role, objects }: Row): Missing[] {
