@@ -42,3 +42,30 @@ test("R53 PostgreSQL: a row that is not a work item stops no worker", {
   const claim = await queue.take(([item]) => item);
   assert.equal(claim?.item.key, "ours");
 });
+
+test("R53 PostgreSQL: a worker reads the first of many items, and all of them only when none of those fits", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const { url } = await freshDatabase();
+  const queue = await openPostgresQueue({ address: url, ...ORDER, clock: systemClock, parse: parseWork });
+  t.after(() => queue.close());
+  const keys = Array.from({ length: 120 }, (_, at) => `item-${at}`);
+  await queue.put(keys.map((key) => workItem(key)));
+  const read: number[] = [];
+  const take = (fits: (key: string) => boolean) =>
+    queue.take((waiting) => {
+      read.push(waiting.length);
+      return waiting.find(({ key }) => fits(key));
+    });
+  const claimed = await take(() => true);
+  assert.ok(claimed !== undefined);
+  const last = (await queue.list()).at(-1)?.item.key;
+  assert.equal((await take((key) => key === last))?.item.key, last);
+  assert.equal(await take(() => false), undefined);
+  assert.deepEqual(read, [50, 50, 119, 50, 118]);
+  // One that is handed back has its place again.
+  await claimed.handBack();
+  const again = await queue.list();
+  assert.equal(again.length, 120);
+  assert.equal((await take(() => true))?.item.key, again.find(({ state }) => state === "waiting")?.item.key);
+});

@@ -27,6 +27,15 @@ const CHOOSING = 7_241_105_330_001;
 
 type Stored = JobWithMetadata<WorkItem>;
 
+/** What decides about a job. */
+type Candidate = Pick<Stored, "id" | "data" | "state" | "retryCount" | "heartbeatOn">;
+
+const JOBS = `${SCHEMA}.job`;
+const CANDIDATES = `select id, data, state, retry_count as "retryCount", heartbeat_on as "heartbeatOn" from ${JOBS} where name = '${NAME}'`;
+/** Waiting jobs that are read at first. */
+const PAGE = 50;
+const MOST_URGENT = 2 ** 31 - 1;
+
 /** QUEUE_UNREACHABLE, QUEUE_REFUSED. */
 export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs, clock, parse }: QueueOrder): Promise<Queue> {
   const connection = connectionFromUrl(address);
@@ -85,8 +94,6 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
         priority: priorityOf(item.operation),
         // One of the past would count as kept for too long.
         ...(new Date(item.notBefore) > clock.now() && { startAfter: item.notBefore }),
-        // One group a key, so that a fetch can leave out all but the chosen one.
-        group: { id: item.key },
         retryLimit: attempts - 1,
         retryDelay: Math.max(1, Math.round(pauseMs / 1000)),
         retryBackoff: true,
@@ -97,7 +104,7 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
       { returnId: true, ...(db && { db }) },
     );
   /** Puts back what silent workers ran. An item whose attempts are used up is parked: it may be what ends them. */
-  const takeOver = async (jobs: readonly Stored[], now: Date, db: Link): Promise<boolean> => {
+  const takeOver = async (jobs: readonly Candidate[], now: Date, db: Link): Promise<boolean> => {
     const silent = jobs.filter(({ state, heartbeatOn }) => state === "active" && heartbeatOn !== null && isSilent(heartbeatOn, now));
     for (const job of silent) {
       const failure: WorkFailure = { code: "LEASE_LOST", message: "its worker ended without a word" };
@@ -115,6 +122,32 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
     ]));
   const find = async (key: string, db: Link): Promise<Stored | undefined> =>
     (await boss.findJobs<WorkItem>(NAME, { id: idOf(key), db }))[0];
+
+  const running = async (db: Link): Promise<Candidate[]> => (await db.executeSql(`${CANDIDATES} and state = 'active'`)).rows;
+  const waiting = async (db: Link, most: number): Promise<Candidate[]> => {
+    const order = `order by priority desc, created_on, id limit ${most}`;
+    return (await db.executeSql(`${CANDIDATES} and state < 'active' and start_after <= pg_catalog.now() ${order}`)).rows;
+  };
+  /** The work items of these rows. Others, which no scheduler put, are passed over. */
+  const itemsOf = (jobs: readonly Candidate[]): WorkItem[] =>
+    jobs.flatMap(({ id, data }) => {
+      const item = parse(data);
+      return item === undefined || idOf(item.key) !== id ? [] : [item];
+    });
+  /** Claims the job with this id: pg-boss fetches the most urgent one, which it is for that moment. */
+  const fetchOne = async (id: string, db: Link): Promise<Stored | undefined> => {
+    const before = await db.executeSql(`select priority from ${JOBS} where name = '${NAME}' and id = $1`, [id]);
+    await db.executeSql(`update ${JOBS} set priority = ${MOST_URGENT} where name = '${NAME}' and id = $1`, [id]);
+    for (;;) {
+      const [job] = await boss.fetch<WorkItem>(NAME, { includeMetadata: true, db });
+      if (job !== undefined && job.id !== id) {
+        await boss.cancel(NAME, job.id, { db }); // a row that says that it is as urgent: no scheduler put it
+        continue;
+      }
+      await db.executeSql(`update ${JOBS} set priority = $2 where name = '${NAME}' and id = $1`, [id, before.rows[0]?.priority ?? 0]);
+      return job;
+    }
+  };
 
   const claimOf = (job: Stored, item: WorkItem): Claim => {
     const mine = { id: job.id, retryCount: job.retryCount };
@@ -160,23 +193,18 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
       inTransaction(async (db) => {
         const { rows } = await db.executeSql("select pg_catalog.now() as now");
         const now: Date = rows[0].now;
-        let jobs = await all(db);
-        if (await takeOver(jobs, now, db)) jobs = await all(db);
-        const known = jobs.flatMap((job) => {
-          const item = parse(job.data);
-          return item === undefined || idOf(item.key) !== job.id ? [] : [{ job, item }];
-        });
-        const waiting = known.filter(({ job }) => isWaiting(job) && job.startAfter <= now);
-        if (waiting.length === 0) return undefined;
-        const running = known.filter(({ job }) => job.state === "active").map(({ item }) => item);
-        const chosen = choose(
-          waiting.map(({ item }) => item),
-          running,
-        );
-        if (chosen === undefined) return undefined;
-        const others = jobs.flatMap((job) => (isWaiting(job) && job.groupId !== chosen.key ? (job.groupId ?? []) : []));
-        const [job] = await boss.fetch<WorkItem>(NAME, { includeMetadata: true, ignoreGroups: others, db });
-        return job && claimOf(job, chosen);
+        let active = await running(db);
+        if (await takeOver(active, now, db)) active = await running(db);
+        // Most often one of the first fits. Only when none does are all of them read.
+        let chosen: WorkItem | undefined;
+        for (const most of [PAGE, ALL]) {
+          const jobs = await waiting(db, most);
+          const items = itemsOf(jobs);
+          chosen = items.length === 0 ? undefined : choose(items, itemsOf(active));
+          if (chosen !== undefined || jobs.length < most) break;
+        }
+        const job = chosen && (await fetchOne(idOf(chosen.key), db));
+        return job && chosen && claimOf(job, chosen);
       }),
     find: (key) =>
       asked(async () => {
