@@ -169,7 +169,10 @@ test("R57 a pooler that refuses or passes over a session's settings is refused a
 });
 
 /** What our sessions and those of PostgreSQL's programs report as their settings. */
-const SHOWN = ["search_path", "row_security", "standard_conforming_strings", "transform_null_equals", "local_preload_libraries", "role"];
+const SHOWN = [
+  ...["search_path", "row_security", "standard_conforming_strings", "transform_null_equals"],
+  ...["statement_timeout", "idle_in_transaction_session_timeout", "default_transaction_read_only", "local_preload_libraries", "role"],
+];
 
 async function settingsOf(connection: Connection): Promise<Record<string, string>> {
   const client = await openClient(connection);
@@ -181,12 +184,34 @@ async function settingsOf(connection: Connection): Promise<Record<string, string
   }
 }
 
+test("R33 a statement that another session cancels is no bug of ours", needsServer, async () => {
+  const admin = await freshDatabase();
+  const client = await openClient(admin);
+  try {
+    const slept = client.query("select pg_catalog.pg_sleep(60)");
+    const cancel = async (): Promise<void> => {
+      const [row] = await query<{ done: boolean }>(
+        admin,
+        `select bool_or(pg_cancel_backend(pid)) as done from pg_stat_activity where pid = ${client.backendPid} and state = 'active'`,
+      );
+      if (row?.done !== true) await cancel();
+    };
+    await Promise.all([
+      cancel(),
+      assert.rejects(slept, { code: "SOURCE_UNREACHABLE", message: /a statement was cancelled on the server/ }),
+    ]);
+  } finally {
+    await client.close();
+  }
+});
+
 test("R57 a session's settings win over the database's, the role's and the address's", needsServer, async () => {
   const admin = await freshDatabase();
   const elsewhere = withDatabase(admin, "postgres");
   await query(elsewhere, "create role mallet; create role sam login superuser password 'p'");
   const name = partsOf(admin).database;
-  const hostile = "search_path to mallet; set row_security to on; set standard_conforming_strings to off; set transform_null_equals to on";
+  const hostile =
+    "search_path to mallet; set row_security to on; set standard_conforming_strings to off; set transform_null_equals to on; set statement_timeout to 1; set idle_in_transaction_session_timeout to 1; set default_transaction_read_only to on";
   for (const setting of [...hostile.split("; "), "set role to mallet"]) {
     const what = setting.replace(/^set /, "");
     await query(
@@ -197,12 +222,15 @@ test("R57 a session's settings win over the database's, the role's and the addre
   await query(elsewhere, `alter database ${name} set local_preload_libraries to 'nowhere'`);
   const sam = changed(admin, { user: "sam", password: "p" });
   const options =
-    "-c search_path=mallet -c row_security=on -c standard_conforming_strings=off -c local_preload_libraries=nowhere --search_path=mallet";
+    "-c search_path=mallet -c row_security=on -c standard_conforming_strings=off -c local_preload_libraries=nowhere -c statement_timeout=1 --search_path=mallet";
   const expected = {
     search_path: "pg_catalog,pg_temp",
     row_security: "off",
     standard_conforming_strings: "on",
     transform_null_equals: "off",
+    statement_timeout: "0",
+    idle_in_transaction_session_timeout: "0",
+    default_transaction_read_only: "off",
     local_preload_libraries: "",
     role: "none",
   };

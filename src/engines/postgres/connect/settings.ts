@@ -5,7 +5,7 @@
 // Values hold no blanks: proxies split and join `options` at blanks, and not all of them keep a backslash.
 
 /**
- * What decides which object a name means, which rows are seen and as which role. Nothing overrides these, the address included.
+ * What decides which object a name means, which rows are seen and as which role, and whether a statement may end. Nothing overrides these, the address included.
  *
  * `pg_catalog,pg_temp` instead of nothing at all: an empty path means "pg_temp, then pg_catalog" for tables and types. Naming both
  * puts pg_catalog first, so that not even an object that a function made in our own session can replace one of the system's.
@@ -18,6 +18,10 @@ export const PINNED: Readonly<Record<string, string>> = {
   // `'\'` must mean a backslash in every literal that is written by us.
   standard_conforming_strings: "on",
   transform_null_equals: "off",
+  // Work is bounded by the caller's signal, and each of our writes is meant: limits that were set for an application's sessions are not ours.
+  statement_timeout: "0",
+  idle_in_transaction_session_timeout: "0",
+  default_transaction_read_only: "off",
   // Any owner of a database may name a library here that every session of it then loads.
   local_preload_libraries: "",
 };

@@ -9,6 +9,7 @@ const BY_SQLSTATE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   "42501": ["SOURCE_PERMISSION", "permission is missing in"],
   "53100": ["DISK_FULL", "the disk is full on the server of"],
   "53300": ["SOURCE_UNREACHABLE", "the server has no connection left for"],
+  "57014": ["SOURCE_UNREACHABLE", "a statement was cancelled on the server of"],
   "57P": ["SOURCE_UNREACHABLE", "the server ended or refused the connection to"],
   "08": ["SOURCE_UNREACHABLE", "the connection broke to"],
 };

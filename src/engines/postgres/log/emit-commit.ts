@@ -30,7 +30,6 @@ async function emitBy(client: Client): Promise<boolean> {
   if (row?.standby) return false;
   // Never waits for a standby: the receiver of this very commit may be the one that is asked for.
   await client.query("set synchronous_commit = local");
-  await client.query("set default_transaction_read_only = off");
   await client.query("select pg_catalog.pg_logical_emit_message(true, 'lifeboat', '')");
   return true;
 }
