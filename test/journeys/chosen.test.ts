@@ -43,6 +43,7 @@ test("R19 R30 R52 chosen tables are checked, backed up, drilled, previewed and r
     ["orders", /matches orders; there is app\.orders and archive\.orders/],
     ["app.good", /app\.good of .* is a view, which holds no rows: choose the tables that it reads/],
     ["app.totals", /app\.totals of .* is a materialized view/],
+    ['"app.orders', /sources\.shop\.tables: .* is not a table name/],
     ["app.ids", /app\.ids of .* is a sequence/],
   ] as const) {
     choose(world, table);

@@ -79,9 +79,9 @@ async function storeDump(
   }
 }
 
-/** The configuration names these tables: a table that is missing is a failure of the backup, not of the command. */
+/** The configuration names these tables: one that is missing, or not a name, is a failure of the backup and not of the command. */
 export function ofConfiguredTables(error: unknown, source: Source): unknown {
-  if (!isLifeboatError(error, "TABLE_UNKNOWN")) return error;
+  if (!isLifeboatError(error, "TABLE_UNKNOWN") && !isLifeboatError(error, "USAGE")) return error;
   return new LifeboatError("CONFIG_INVALID", `sources.${source.name}.tables: ${error.message}`, { cause: error });
 }
 
