@@ -71,6 +71,8 @@ export interface Recovered {
   /** Returns a connection to the running server and the given database. */
   connection(database: string): Connection;
   readonly databases: readonly string[];
+  /** Databases that take no connections, and so cannot be read. A temporary copy opens them. */
+  readonly closed: readonly string[];
   /** How the server was isolated, in words for the evidence. */
   readonly isolation: string;
   /** Shuts the server down cleanly and keeps the data directory. */

@@ -54,6 +54,9 @@ async function makeOrigin(): Promise<Origin> {
   await query(to, `create tablespace far location '${space}'`);
   await query(to, "create table t (n int); create table far_t (n int) tablespace far; insert into far_t select generate_series(1, 100)");
   await query(to, "create database crm");
+  await query(to, "create database closed");
+  await query(cluster.connection("closed"), "create table old (n int); insert into old values (1)");
+  await query(to, "alter database closed is_template true allow_connections false");
   await query(cluster.connection("crm"), "create table clients (n int); insert into clients select generate_series(1, 500)");
   const base = join(place, "base");
   const { host, port, user, password } = partsOf(to);

@@ -24,11 +24,12 @@ test("R25 just before DROP DATABASE the database is there; one record later it i
       configured: postgresBin(),
     });
   const whole = await order("before-drop", stop);
-  assert.deepEqual(whole.databases, ["crm", "postgres"]);
+  assert.deepEqual(whole.databases, ["closed", "crm", "postgres"]);
+  assert.deepEqual(await query(whole.connection("closed"), "select n from old"), [{ n: 1 }], "a copy that is temporary is read whole");
   assert.deepEqual(await query(whole.connection("crm"), "select count(*)::int as n from clients"), [{ n: 600 }]);
   await whole.remove();
   const half = await order("half-dropped", dropped);
-  assert.deepEqual(half.databases, ["postgres"]);
+  assert.deepEqual(half.databases, ["closed", "postgres"]);
   assert.match((await half.next({ start: false })).join("\n"), /crm was being dropped at that instant/);
   await half.remove();
 });

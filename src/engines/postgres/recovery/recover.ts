@@ -113,7 +113,12 @@ async function asRecovered(
   reached: Reached,
   isolation: Isolation,
 ): Promise<Recovered> {
-  const { usable: databases, dropped, prepared } = await withClient(cluster, order.signal, databasesOf);
+  const { usable, closed, dropped, prepared } = await withClient(cluster, order.signal, async (client) => {
+    const found = await databasesOf(client);
+    // A temporary copy is there to be read; in one that is kept, what takes no connections continues to take none.
+    if (order.temporary) for (const name of found.closed) await client.query(`alter database ${quoteName(name)} allow_connections true`);
+    return found;
+  });
   let stopping: Promise<void> | undefined;
   const quieted = [
     ...dropped.map((name) => `${name} was being dropped at that instant and its files are gone: \`drop database ${quoteName(name)}\``),
@@ -127,7 +132,8 @@ async function asRecovered(
     newTimeline: reached.newTimeline,
     directory: place.directory,
     resource: place.resource,
-    databases,
+    databases: order.temporary ? [...usable, ...closed].sort() : usable,
+    closed: order.temporary ? [] : closed,
     isolation: isolationInWords(isolation),
     connection: (database) => cluster.connection(database),
     stop() {
@@ -149,8 +155,10 @@ async function asRecovered(
 }
 
 export interface Databases {
-  /** Those that take connections, without templates. */
+  /** Those that take connections, without the server's own templates. */
   readonly usable: string[];
+  /** Those that take none. */
+  readonly closed: string[];
   /** Their files are gone, or going: no session can connect. */
   readonly dropped: string[];
   readonly prepared: readonly { readonly gid: string; readonly database: string }[];
@@ -160,14 +168,17 @@ export interface Databases {
 const BEING_DROPPED = -2;
 
 export async function databasesOf(client: Client): Promise<Databases> {
-  const rows = await client.query<{ name: string; limit: number }>(
-    "select datname::pg_catalog.text as name, datconnlimit as limit from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
+  const rows = await client.query<{ name: string; open: boolean; limit: number }>(
+    "select datname::pg_catalog.text as name, datallowconn as open, datconnlimit as limit from pg_catalog.pg_database where datname <> all (array['template0', 'template1']) order by 1",
   );
-  const names = (dropped: boolean): string[] => rows.filter(({ limit }) => (limit === BEING_DROPPED) === dropped).map(({ name }) => name);
+  const whole = rows.filter(({ limit }) => limit !== BEING_DROPPED);
+  const names = (some: typeof rows): string[] => some.map(({ name }) => name);
+  const dropped = names(rows.filter(({ open, limit }) => open && limit === BEING_DROPPED));
+  const [usable, closed] = [names(whole.filter(({ open }) => open)), names(whole.filter(({ open }) => !open))];
   const prepared = await client.query<{ gid: string; database: string }>(
     "select gid, database::pg_catalog.text as database from pg_catalog.pg_prepared_xacts order by 1",
   );
-  return { usable: names(false), dropped: names(true), prepared };
+  return { usable, closed, dropped, prepared };
 }
 
 async function withClient<T>(cluster: Cluster, signal: AbortSignal | undefined, use: (client: Client) => Promise<T>): Promise<T> {
