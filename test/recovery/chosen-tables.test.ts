@@ -83,6 +83,18 @@ test("R22 a policy or parent of a table that was not chosen is named, with how t
     hint: "include it: --tables child,public.base",
   });
 
+  await query(shop, "create table pictures (id int, data oid, kind regclass); select lo_create(0)");
+  const { names, gaps } = await engine.chosen(shop, ["base", "pictures"]);
+  assert.deepEqual(names, ["public.base", "public.pictures"]);
+  assert.deepEqual(
+    gaps.map(({ kind, object, choose, mayFail }) => [kind, object, choose, mayFail]),
+    [
+      ["children", "public.child (of public.base)", "public.child", false],
+      ["large objects", "public.pictures.data", undefined, false],
+      ["names in rows", "public.pictures.kind (regclass)", undefined, true],
+    ],
+  );
+
   // A backup of chosen tables has the parent's definition and the other table's, and no rows of them.
   const some = await drainDump(t, engine, shop, { kind: "tables", tables: ["public.notes", "public.child"] });
   const target = await freshDatabase();

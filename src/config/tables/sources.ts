@@ -65,7 +65,7 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
       default: [],
       help:
         "Only these tables (names, or patterns with `*` and `?`), for every backup of this source; empty: all of them. Their partitions, and " +
-        "the types, functions, sequences and extensions that they need, come with them. MongoDB: collections.",
+        "the types, functions, sequences and extensions that they need, come with them; `check` names what does not. MongoDB: collections.",
       example: "[public.users]",
     },
     labels: {

@@ -18,6 +18,10 @@ export interface Needs {
   readonly mentions: readonly { readonly name: string; readonly by: string; readonly atLoad: boolean }[];
   /** Columns of chosen tables whose values name objects. */
   readonly names: readonly { readonly column: string; readonly type: string }[];
+  /** Tables that inherit from a chosen one, whose rows a query of that also gives. */
+  readonly heirs: readonly { readonly name: string; readonly parent: string }[];
+  /** Columns of chosen tables that may hold the numbers of large objects, where there are any. */
+  readonly numbers: readonly string[];
   /** Whole schemas, and relations of other schemas, of which nothing is required. */
   readonly unneeded: { readonly schemas: readonly string[]; readonly relations: readonly Named[] };
 }
@@ -182,6 +186,20 @@ where a.attrelid = any ($3::bigint[]::pg_catalog.oid[]) and a.attnum > 0 and not
   and a.atttypid::pg_catalog.regtype::pg_catalog.text in ('regclass', 'regproc', 'regprocedure', 'regoper', 'regoperator', 'regtype', 'regconfig', 'regdictionary', 'regcollation')
 order by 1`;
 
+const HEIRS = `${NEED}
+select i.inhrelid::pg_catalog.regclass::pg_catalog.text as name, i.inhparent::pg_catalog.regclass::pg_catalog.text as parent
+from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid and not c.relispartition and c.relkind in ('r', 'p', 'f')
+where i.inhparent = any ($3::bigint[]::pg_catalog.oid[]) and not i.inhrelid = any ($3::bigint[]::pg_catalog.oid[])
+order by 1`;
+
+const NUMBERS = `${NEED}
+select a.attrelid::pg_catalog.regclass::pg_catalog.text || '.' || pg_catalog.quote_ident(a.attname) as column
+from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
+join pg_catalog.pg_type t on t.oid = a.atttypid
+where a.attrelid = any ($3::bigint[]::pg_catalog.oid[]) and a.attnum > 0 and not a.attisdropped
+  and 'pg_catalog.oid'::pg_catalog.regtype in (t.oid, t.typbasetype) and exists (select from pg_catalog.pg_largeobject_metadata)
+order by 1`;
+
 /** What one routine mentions may mention more. */
 const MENTION_ROUNDS = 20;
 
@@ -214,6 +232,8 @@ export async function needsOf(session: Session, tables: readonly string[]): Prom
     keys: keys.map((one) => ({ ...one, key: objectKey(one.class, one.oid) })),
     mentions: relations.flatMap(({ chosen, name, by, atLoad }) => (by === null || chosen ? [] : [{ name, by, atLoad }])),
     names: (await ask(NAMES, roots)) as unknown as Needs["names"],
+    heirs: (await ask(HEIRS, roots)) as unknown as Needs["heirs"],
+    numbers: (await ask(NUMBERS, roots)).map(({ column }) => String(column)),
     unneeded: {
       schemas: (await ask(SCHEMAS)).map(({ schema }) => String(schema)),
       relations: relations.filter(({ needed, near }) => near && !needed),

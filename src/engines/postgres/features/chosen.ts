@@ -50,6 +50,10 @@ export function gapsOf(needs: Needs): Gap[] {
     ...needs.mentions.map(({ name, by, atLoad }) => ({
       ...{ kind: "mentioned relations", object: `${name} (in ${by})`, reason: atLoad ? REFUSED : MISSED, choose: name, mayFail: atLoad },
     })),
+    ...needs.heirs.map(({ name, parent }) => ({
+      ...{ kind: "children", object: `${name} (of ${parent})`, reason: HEIR, choose: name, mayFail: false },
+    })),
+    ...needs.numbers.map((column) => ({ kind: "large objects", object: column, reason: NUMBER, mayFail: false })),
     ...needs.names.map(({ column, type }) => ({ kind: "names in rows", object: `${column} (${type})`, reason: NAMES, mayFail: true })),
   ];
 }
@@ -58,4 +62,6 @@ const NO_ROWS = "the chosen tables need its definition, which comes without its 
 const NO_KEYS = "the table that it refers to was not chosen: a restore leaves the key out where that table is missing";
 const MISSED = "a function of the chosen tables mentions it, and it was not chosen";
 const REFUSED = "a check, index or generated column calls a function that mentions it, and it was not chosen: a restore may refuse rows";
+const HEIR = "it inherits from a chosen table and was not chosen: a query of that table gives its rows too";
+const NUMBER = "it may hold numbers of large objects, which only a full or data backup has";
 const NAMES = "its values name objects: a restore refuses rows that name what is not in the backup";
