@@ -66,14 +66,18 @@ export async function compareSlices(
   return { slicing, rows: { past: total(a), now: total(b) }, differing, differingRows };
 }
 
-/** Slices again what holds many rows. Keys that lie close together fill few slices of integers: those are sliced by hash. */
+/** Slices again what holds many rows. Keys that lie close together, with others far away, fill few slices of integers: hashes are used then. */
 async function narrowed(past: Side, now: Side, algorithm: RowAlgorithm, compared: SidesCompared): Promise<SidesCompared> {
   if (compared.differingRows <= MANY_ROWS) return compared;
-  const found = await compareSlices(past, now, algorithm, finer(compared.slicing), compared);
-  if (found.slicing.by === "hash" || found.differingRows <= MANY_ROWS) return found;
   const hashed = hashSlicing(past.table, now.table);
   const usual = (compared.rows.past + compared.rows.now) / (countOf(hashed) * FINER);
-  if (found.differingRows / found.differing.length <= CROWDED * usual) return found;
+  /** Whether slices still hold too many rows when each is cut into so many parts. */
+  const isCrowded = ({ slicing, differing, differingRows }: SidesCompared, parts: number): boolean =>
+    slicing.by === "integer" && differingRows / (differing.length * parts) > CROWDED * usual;
+  if (!isCrowded(compared, FINER)) {
+    const found = await compareSlices(past, now, algorithm, finer(compared.slicing), compared);
+    if (found.differingRows <= MANY_ROWS || !isCrowded(found, 1)) return found;
+  }
   return await narrowed(past, now, algorithm, await compareSlices(past, now, algorithm, hashed));
 }
 
