@@ -8,7 +8,7 @@ import { counted, wordsOf } from "../../core/words.ts";
 import type { DatabaseFacts } from "../../ports/connection.ts";
 import type { Duty, Rights } from "../../ports/rights.ts";
 import type { Storage } from "../../ports/storage.ts";
-import { freeBytesIn } from "../../repository/spool.ts";
+import { freeBytesIn, RESERVE_BYTES } from "../../repository/spool.ts";
 import { keyFits } from "../../seal/keys.ts";
 import { ofConfiguredTables } from "../backup/backup.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -121,13 +121,26 @@ export async function checkSource(context: Context, source: Source, watch: Watch
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
       const freeBytes = await freeBytesIn(context.spoolDirectory);
-      const message = `${formatBytes(freeBytes)} are free where a restore puts its bytes; the database has ${formatBytes(sizeBytes)}`;
-      if (freeBytes > sizeBytes) return message;
-      return { outcome: "inconclusive", message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
+      const { outcome, words } = roomIn(freeBytes, sizeBytes);
+      const message = `${formatBytes(freeBytes)} are free where a restore puts its bytes; ${words}`;
+      return outcome === "pass"
+        ? message
+        : { outcome, message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
     }),
     ...(await checkScratchRoom(source, sizeBytes)),
   ];
   return namesIn(findings, { source: source.name });
+}
+
+/**
+ * Below the reserve, which an empty server takes as well, no restore begins. Between that and the database's size, one may fit: a dump is
+ * smaller than its database.
+ */
+export function roomIn(freeBytes: number, sizeBytes: number): { outcome: "pass" | "inconclusive" | "fail"; words: string } {
+  const words = `the database has ${formatBytes(sizeBytes)}`;
+  if (freeBytes >= sizeBytes + RESERVE_BYTES) return { outcome: "pass", words };
+  const outcome = freeBytes < RESERVE_BYTES ? "fail" : "inconclusive";
+  return { outcome, words: `${words}, and ${formatBytes(RESERVE_BYTES)} beside it must be free` };
 }
 
 /** A scratch server made here holds the whole database. */
@@ -138,9 +151,9 @@ async function checkScratchRoom(source: Source, sizeBytes: number): Promise<Find
     elsewhere = scratchDirectory === undefined;
     if (scratchDirectory === undefined) return "no scratch is made here";
     const freeBytes = await freeBytesIn(scratchDirectory);
-    const message = `${formatBytes(freeBytes)} are free where a drill makes its server; the database has ${formatBytes(sizeBytes)}`;
-    if (freeBytes > sizeBytes) return message;
-    return { outcome: "inconclusive", message, next: "set scratch.directory to a larger place" };
+    const { outcome, words } = roomIn(freeBytes, sizeBytes);
+    const message = `${formatBytes(freeBytes)} are free where a drill makes its server; ${words}`;
+    return outcome === "pass" ? message : { outcome, message, next: "set scratch.directory to a larger place" };
   });
   return elsewhere ? [] : [room];
 }
