@@ -103,6 +103,10 @@ export const isInFuture = (at: Date, present: Date): boolean => at.getTime() - p
 export const untilNow = (points: readonly RestorePoint[], present: Date): RestorePoint[] =>
   points.filter(({ time }) => !isInFuture(time, present));
 
+/** The same points. What a wrong clock said of the slots that they serve does not count. */
+export const servingUntilNow = (points: readonly RestorePoint[], present: Date): RestorePoint[] =>
+  points.map((point) => (point.servesTo !== undefined && isInFuture(point.servesTo, present) ? { ...point, servesTo: undefined } : point));
+
 /** Sorts oldest first. Equal instants are ordered by id, so that the result does not depend on the order of the input. */
 export const byTime = (a: Pick<RestorePoint, "time" | "id">, b: Pick<RestorePoint, "time" | "id">): number =>
   a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);

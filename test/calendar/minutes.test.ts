@@ -46,6 +46,18 @@ test("R24 a schedule of every minute serves each slot exactly once", { skip: ski
     await look();
     clock.advance(3 * SECOND_MS + MINUTE_MS - lateMs);
   }
+  // The clock of this machine is an hour ahead for a while.
+  const before = served.length;
+  clock.advance(60 * MINUTE_MS);
+  await look();
+  clock.advance(-60 * MINUTE_MS);
+  for (let minute = 0; minute < 3; minute++) {
+    clock.advance(MINUTE_MS);
+    await look();
+  }
+  const [ahead, ...after] = served.splice(before).map((key) => key.slice(-13, -5));
+  assert.equal(ahead, "13:04:00");
+  assert.equal(after.at(-1), "12:07:00", "what it made then suppresses nothing that is due now");
   const slots = Array.from({ length: 4 }, (_, minute) => `backup:legacy:2026-09-01T12:0${minute}:00.000Z`);
   assert.deepEqual(served, slots);
 });

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { METRICS } from "../../src/server/metrics.ts";
-import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig } from "../support/program.ts";
-import { beginServing } from "../support/serving.ts";
+import { beginServing, type Line } from "../support/serving.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -101,4 +102,27 @@ policies: { window: { backups: [{ tier: daily, cron: "0 0 * * *", keep: 30d }], 
   const refused = await service.until(({ message }) => String(message).startsWith("the changed configuration was refused: "));
   assert.match(refused.message, /cannot listen at 0\.0\.0\.0/);
   await service.stop();
+});
+
+test("R24 R53 serve leaves work to the job that holds its lease, and asks again with the next beat", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select generate_series(1, 100) as id");
+  const yaml =
+    'policies: { nightly: { backups: [{ tier: daily, cron: "0 0 * * *", keep: 30d }], expire: "0 4 1 1 *" } }\nserver: { beat: 2s }\n';
+  const world = await beginWorld(t, { sources: { shop }, source: "policy: nightly", yaml });
+  const application = await openApplication(shop);
+  await application.query("begin; lock table t in access exclusive mode");
+  const byHand = world.start("backup", "shop", "--tier", "daily");
+  while ((await world.run("jobs", "--json")).json().jobs[0]?.state !== "running") await sleep(50);
+  const service = await beginServing(world);
+  const isLeft = ({ message, level }: Line): boolean => level === "info" && String(message).startsWith("left to another job: job ");
+  await service.until(isLeft);
+  await service.until(isLeft, service.lines.length);
+  await application.query("rollback");
+  await application.close();
+  assert.equal((await byHand.ended).exit, 0);
+  await service.health("/api/health/db/shop", 200);
+  assert.equal((await world.expect(0, "list", "--json")).json().points.length, 1, "the slot was served by hand");
+  await service.stop();
+  await world.assertNothingLeft();
 });

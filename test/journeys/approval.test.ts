@@ -1,6 +1,6 @@
 // A source that takes approval: what changes its production takes a second person, and an agent answers questions without being able to.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -191,4 +191,25 @@ test("R64 an agent finds the restore point that still holds order 4711, and cann
   assert.equal((await query<{ n: string }>(shop, "select count(*) n from orders where id = 4711"))[0]?.n, "0", "nothing was changed");
   const { approvals } = (await maker.call("approvals")).result;
   assert.deepEqual([approvals[0].id, approvals[0].stage, approvals[0].requestedBy.split(", ")[1]], [asked.id, "waiting", "mcp"]);
+});
+
+test("R64 the last question of a client that has closed its end is answered", { skip }, async (t) => {
+  const { world } = await guarded(t);
+  const child = spawn(PROGRAM, ["--config", world.configFile, "mcp"], { env: world.env, cwd: world.directory });
+  const client = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "hand", version: "1" } };
+  const requests = [
+    { id: 1, method: "initialize", params: client },
+    { method: "notifications/initialized" },
+    { id: 2, method: "tools/call", params: { name: "status", arguments: {} } },
+  ];
+  child.stdin.end(requests.map((one) => `${JSON.stringify({ jsonrpc: "2.0", ...one })}\n`).join(""));
+  const answers = Buffer.concat(await child.stdout.toArray())
+    .toString()
+    .trimEnd()
+    .split("\n");
+  assert.deepEqual(
+    answers.map((one) => JSON.parse(one).id),
+    [1, 2],
+  );
+  assert.match(answers[1] ?? "", /NO_BACKUP/);
 });

@@ -18,6 +18,10 @@ export const mcpCommand = defineCommand({
   json: false,
   examples: ["lifeboat mcp", "lifeboat --config /etc/lifeboat.yaml mcp --allow-changes"],
   async run(call) {
+    if (process.stdin.isTTY)
+      call.stderr.write(
+        "an agent starts this command and sends its requests to standard input; Ctrl-C ends it\n  next: see docs/agents.md\n",
+      );
     await withContext(call, (context) => serveMcp(context, { changes: call.options.allowChanges === true }));
     return EXIT.done;
   },

@@ -2,7 +2,7 @@
 
 import { previousSlot } from "../../core/cron.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { isDamaged, isInFuture, type RestorePoint, untilNow } from "../../core/restore-point.ts";
+import { isDamaged, isInFuture, type RestorePoint, servingUntilNow, untilNow } from "../../core/restore-point.ts";
 import { servedTo, tiersDue } from "../../core/tiers.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { summariesOf } from "../points/points.ts";
@@ -29,9 +29,10 @@ export async function dueOf(context: Context, source: Source, watch: Watch, at =
   const made = async (of: readonly { readonly point: RestorePoint }[]): Promise<RestorePoint[]> => {
     const points = of.map(({ point }) => point);
     const here = context.clock.now();
-    if (!points.some(({ time }) => isInFuture(time, here))) return points;
-    // A point dated in the future must not suppress those that are due before it; the storage's clock tells whether this one is wrong.
-    return untilNow(points, latestOf({ here, storage: await context.repository.storage.now({ signal: watch.signal }) }));
+    if (!points.some(({ time, servesTo = time }) => isInFuture(time, here) || isInFuture(servesTo, here))) return points;
+    // A point of the future must not suppress those that are due before it; the storage's clock tells whether this one is wrong.
+    const present = latestOf({ here, storage: await context.repository.storage.now({ signal: watch.signal }) });
+    return servingUntilNow(untilNow(points, present), present);
   };
   const points = await made(await summariesOf(context, source.name));
   const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];

@@ -282,4 +282,9 @@ test("R24 R53 an expiry is done once per slot; one that was killed or cancelled 
   assert.equal(await isDue(), true, "what failed is tried again after a pause");
   await end("01zzzzzzzzzzz3");
   assert.equal(await isDue(), false);
+  // The clock was an hour ahead, and an expiry was done then.
+  clock.advance(DAY_MS + 3_600_000);
+  await end("01zzzzzzzzzzz4");
+  clock.advance(-3_600_000);
+  assert.equal(await isDue(), true, "what has the time of a wrong clock serves no slot before it");
 });

@@ -3,6 +3,7 @@
 import * as z from "zod/mini";
 import { previousSlot } from "../../core/cron.ts";
 import { asLifeboatError } from "../../core/errors.ts";
+import { isInFuture } from "../../core/restore-point.ts";
 import type { JobRecord } from "../../repository/journal.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { about, instant } from "../schemas.ts";
@@ -38,7 +39,7 @@ export async function isExpiryDue(
   at = context.clock.now(),
   jobs: JobsSince = jobsReadOnce(context, watch.signal),
 ): Promise<boolean> {
-  const attempts = await attemptsOf(source, at, jobs);
+  const attempts = await attemptsOf(context, source, at, jobs);
   if (attempts === undefined || attempts.length === 0) return attempts !== undefined;
   const wait = waitOf(attempts);
   if (wait === undefined || context.clock.now() < wait.notBefore) return false;
@@ -52,7 +53,7 @@ export async function expiryWait(
   jobs: JobsSince,
   at = context.clock.now(),
 ): Promise<ExpiryWait | undefined> {
-  return waitOf((await attemptsOf(source, at, jobs)) ?? []);
+  return waitOf((await attemptsOf(context, source, at, jobs)) ?? []);
 }
 
 /** What the source's provider or server does not answer is an obstacle too. */
@@ -66,12 +67,18 @@ async function obstacles(context: Context, source: Source, watch: Watch): Promis
 }
 
 /** The attempts since the present slot, newest first, up to one that served it. Undefined: nothing is scheduled yet. */
-async function attemptsOf({ name, expireCron }: Source, at: Date, jobs: JobsSince): Promise<readonly JobRecord[] | undefined> {
+async function attemptsOf(
+  { clock }: Pick<Context, "clock">,
+  { name, expireCron }: Source,
+  at: Date,
+  jobs: JobsSince,
+): Promise<readonly JobRecord[] | undefined> {
   const slot = expireCron === undefined ? undefined : previousSlot(expireCron, at);
   if (slot === undefined) return undefined;
   const attempts: JobRecord[] = [];
   for await (const job of jobs({ verb: "expire", source: name }, slot)) {
-    if (job.error?.code === "CANCELLED") continue;
+    // One that has the time of a wrong clock serves no slot before it.
+    if (job.error?.code === "CANCELLED" || isInFuture(new Date(job.startedAt), clock.now())) continue;
     attempts.push(job);
     if (reasonsOf(job).length === 0) break;
   }

@@ -54,9 +54,14 @@ async function runWorker(service: Service, composed: Composed, { drain, onEnd, o
     until: "stopped",
     pollMs: place.isShared ? POLL_MS.shared : POLL_MS.own,
     onEnd({ item: { key, source }, outcome, failure }, parked) {
-      if (failure === undefined) log.info(`work ended: ${outcome}`, { key, source });
-      else log.warn(`work ended: ${failure.message}`, { ...{ key, source, parked }, code: failure.code });
-      if (parked && !place.isShared) setTimeout(() => void queue.release(key), RELEASE_MS).unref();
+      // The next beat asks again: the other job may take hours.
+      if (outcome === "busy") return log.info(`left to another job: ${failure?.message}`, { key, source });
+      if (failure === undefined) log.info(outcome === "idle" ? "work was done already" : `work ended: ${outcome}`, { key, source });
+      else {
+        const retryInSeconds = parked && !place.isShared ? RELEASE_MS / 1000 : undefined;
+        log.warn(`work ended: ${failure.message}`, { ...{ key, source, parked, retryInSeconds }, code: failure.code });
+        if (retryInSeconds !== undefined) setTimeout(() => void queue.release(key), RELEASE_MS).unref();
+      }
       onEnd();
     },
   });
