@@ -65,10 +65,12 @@ test("R19 R22 each table of a database with every feature comes back alone, by L
   const file = join(await temporaryDirectory(t), "features.sql");
   writeFileSync(file, featuresSql);
   await loadSql(source, file);
-  // A drawn quarter, unless all are asked for. Rows of `every_type` name the table `users`.
+  // Rows that name objects of the database need these, and no other table of it has any.
+  await query(source, "update public.every_type set c_regclass = null, c_regproc = null");
+  // A drawn quarter, unless all are asked for.
   const quarter = seedOf(t) % 4;
   for (const [index, table] of (await tablesOf(source)).entries()) {
     if (index % 4 !== cases(index % 4, quarter)) continue;
-    await t.test(table, () => assertComesBack(t, source, table === "public.every_type" ? [table, "public.users"] : [table]));
+    await t.test(table, () => assertComesBack(t, source, [table]));
   }
 });
