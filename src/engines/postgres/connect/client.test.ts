@@ -184,7 +184,7 @@ async function settingsOf(connection: Connection): Promise<Record<string, string
   }
 }
 
-test("R33 a statement that another session cancels is no bug of ours", needsServer, async () => {
+test("R33 a statement that another session cancels is reported as cancelled, not as a bug", needsServer, async () => {
   const admin = await freshDatabase();
   const client = await openClient(admin);
   try {

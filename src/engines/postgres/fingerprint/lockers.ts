@@ -18,7 +18,7 @@ export interface Locker {
   readonly hint: string;
 }
 
-/** Of several, a prepared transaction first: it ends by no restart. Undefined: there is none any more, or the server does not say. */
+/** Of several, a prepared transaction first: it ends by no restart. Undefined: the lock is gone, or the server does not say. */
 export async function lockerOf(session: Session): Promise<Locker | undefined> {
   const [row] = (await session.query(LOCKERS).catch(() => ({ rows: [] }))).rows as {
     name: string;

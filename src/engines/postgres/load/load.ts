@@ -128,7 +128,7 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
         ...leftOut,
         ...omissions,
         ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping"),
-        // Scratch is no place where a session of the application's would miss them.
+        // No session of the application runs in scratch.
         ...(options.isolation === undefined ? [] : properties.filter(isNotForCopy)),
       ],
       checks: compared === false ? [] : await compareRoles(client, compared.described, compared),
