@@ -31,7 +31,7 @@ export interface Named {
   readonly table: string;
 }
 
-export interface NeededRelation extends Named {
+interface NeededRelation extends Named {
   readonly oid: string;
   /** Qualified, in quotes where SQL requires them. */
   readonly name: string;
@@ -51,7 +51,7 @@ interface ForeignKey {
 }
 
 /** Identity of an object within a database, as archives and the catalogs give it. */
-export const objectKey = (classOid: string | number, oid: string | number): string => `${classOid}/${oid}`;
+const objectKey = (classOid: string | number, oid: string | number): string => `${classOid}/${oid}`;
 
 const catalog = (name: string): string => `'pg_catalog.${name}'::pg_catalog.regclass`;
 const catalogs = (...names: readonly string[]): string => names.map(catalog).join(", ");

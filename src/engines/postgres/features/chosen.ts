@@ -6,7 +6,7 @@ import { chooseRelations, isTable, listTables, type SourceTable } from "../dump/
 import { hasBareName } from "../fingerprint/scope.ts";
 import { sessionOf } from "../fingerprint/session.ts";
 
-export interface ChosenRelations {
+interface ChosenRelations {
   readonly chosen: readonly SourceTable[];
   /** Tables and sequences of others that a dump locks or reads as well. */
   readonly needed: readonly SourceTable[];
