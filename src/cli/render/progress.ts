@@ -15,6 +15,8 @@ export interface ProgressPrinter {
 /** What is drawn: one step at a time. */
 interface Drawing extends Required<Pick<Progress, "step" | "advance" | "phase" | "note">> {
   pause(): void;
+  /** The step under way was not done. */
+  stop(): void;
 }
 
 export interface ProgressOptions {
@@ -52,6 +54,9 @@ export function printProgress(options: ProgressOptions): ProgressPrinter {
           break;
         case "note":
           drawing.note(event.message);
+          break;
+        case "end":
+          if (event.outcome === "failed") drawing.stop();
           break;
       }
     },
@@ -146,10 +151,10 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): Drawing 
       `\r\x1b[2K${paint.cyan(FRAMES[frame] ?? "")} ${line.startsWith(step.name) ? step.name + paint.dim(line.slice(step.name.length)) : line}`,
     );
   };
-  const close = (): void => {
+  const close = (mark = paint.green("•")): void => {
     if (step === undefined) return;
     clear();
-    output.write(`${paint.green("•")} ${finished(step, monotonicMs())}\n`);
+    output.write(`${mark} ${finished(step, monotonicMs())}\n`);
     step = undefined;
   };
   return {
@@ -166,6 +171,7 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): Drawing 
       output.write(`${paint.yellow("!")} ${visible(message)}\n`);
       draw();
     },
+    stop: () => close(paint.red("✗")),
     pause() {
       close();
       clearInterval(timer);
@@ -177,8 +183,8 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): Drawing 
 function plainProgress({ output, monotonicMs }: ProgressOptions): Drawing {
   let step: Step | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const close = (): void => {
-    if (step !== undefined) output.write(`done: ${finished(step, monotonicMs())}\n`);
+  const close = (word = "done"): void => {
+    if (step !== undefined) output.write(`${word}: ${finished(step, monotonicMs())}\n`);
     step = undefined;
   };
   return {
@@ -194,6 +200,7 @@ function plainProgress({ output, monotonicMs }: ProgressOptions): Drawing {
     advance: (sizeBytes) => step?.advance(sizeBytes, monotonicMs()),
     phase: (name) => step?.enter(name, monotonicMs()),
     note: (message) => output.write(`note: ${visible(message)}\n`),
+    stop: () => close("stopped"),
     pause() {
       close();
       clearInterval(timer);

@@ -112,3 +112,12 @@ test("an estimate that proves too small is no longer told", () => {
   progress.pause();
   assert.equal(output.text, "dump …\ndone: dump, 20 B (0 ms)\n");
 });
+
+test("the step in which a job failed is not told as done", () => {
+  const output = recording();
+  const progress = progressOf({ output, paint: makePaint(false), monotonicMs: () => 0, mode: "plain" });
+  progress.step("snapshot");
+  progress.end("SOURCE_UNREACHABLE");
+  progress.pause();
+  assert.equal(output.text, "snapshot …\nstopped: snapshot (0 ms)\n");
+});

@@ -89,7 +89,8 @@ function jobJson(record: JobRecord, isDead: boolean): z.infer<typeof job> {
     state: state === "running" && isDead ? "abandoned" : state,
     startedAt,
     endedAt: endedAt ?? null,
-    seconds: endedAt === undefined ? null : inSeconds(Date.parse(endedAt) - Date.parse(startedAt)),
+    // Its clock may have been set back meanwhile.
+    seconds: endedAt === undefined || endedAt < startedAt ? null : inSeconds(Date.parse(endedAt) - Date.parse(startedAt)),
     steps: steps.map(({ name, ms }) => ({ name, seconds: ms === undefined ? null : inSeconds(ms) })),
     error: error === undefined ? null : { code: error.code, message: error.message },
     result: { ...result },
