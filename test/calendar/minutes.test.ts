@@ -1,4 +1,4 @@
-// A schedule of every minute: each slot is served exactly once, whatever delays the beat or sets the clocks.
+// A schedule of every minute: each slot is served exactly once, with late beats and clocks that are set.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Source } from "../../src/operations/context.ts";

@@ -15,7 +15,7 @@ export const statusCommand = defineCommand({
     maxAge: {
       type: text,
       value: "DURATION",
-      help: "Answer with the last look that the service or a command took here, if it is no older, such as 5m. Default: look now.",
+      help: "Answer with the last look that the service or a command took here, unless that is older, such as 5m. Default: look now.",
     },
     short: { type: flag, help: "One line for each source." },
     brief: {

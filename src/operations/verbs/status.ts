@@ -22,7 +22,7 @@ export const status = operation({
     maxAge: z.optional(
       about(
         z.string(),
-        "Answer with the last look that a service or a command of this machine took, if it is no older, such as `5m`. Default: look now.",
+        "Answer with the last look that a service or a command of this machine took, unless that is older, such as `5m`. Default: look now.",
       ),
     ),
   }),
