@@ -4,7 +4,7 @@ import { compareLsn } from "../core/lsn.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CatalogEntry } from "./catalog.ts";
 import { marksFolder, removalsName } from "./layout.ts";
-import { endsOf } from "./log-catalog.ts";
+import { endsOf } from "./log-ends.ts";
 import { marksSchema } from "./marks.ts";
 import { readRemovals, recordLogRemoval, recordRemoval } from "./removals.ts";
 import type { Repository } from "./repository.ts";

@@ -5,14 +5,13 @@ import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { LogSegment } from "../core/log.ts";
 import { type LogPicture, type SegmentDamage, stemOf } from "../core/log-chain.ts";
-import { compareLsn, type TimelineHistory } from "../core/lsn.ts";
+import type { TimelineHistory } from "../core/lsn.ts";
 import type { ObjectInfo } from "../ports/storage.ts";
 import { logFolder } from "./layout.ts";
 import { flawOfPlace } from "./log.ts";
+import { missingLog } from "./log-ends.ts";
 import { damageSchema, historySchema, type LogDamage, type LogHistory, type LogPlace, parseLogName, segmentSchema } from "./log-place.ts";
-import type { SeenLog } from "./memory.ts";
 import { readAll } from "./read-all.ts";
-import { readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
 import { getSigned, objectOfSignature, type Signed, signatureName } from "./signed.ts";
 import { inTransaction } from "./signed-cache.ts";
@@ -52,7 +51,24 @@ interface Pending {
   readonly signatures: Set<string>;
 }
 
+/** Most readings of one log, each after a partial segment was replaced during the one before. */
+const MOST_READINGS = 3;
+
+/** Reads what is stored now. A partial segment that its successor replaces meanwhile is not taken for the end of the log. */
 export async function readLog(database: DatabaseSync, repository: Repository, source: string, signal?: AbortSignal): Promise<StoredLog> {
+  for (let reading = 1; ; reading++) {
+    const { log, changed } = await readOnce(database, repository, source, signal);
+    if (!changed || reading === MOST_READINGS) return log;
+  }
+}
+
+/** `changed`: objects of the log may have been replaced while they were listed and read. */
+async function readOnce(
+  database: DatabaseSync,
+  repository: Repository,
+  source: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly log: StoredLog; readonly changed: boolean }> {
   const { storage } = repository;
   const folder = logFolder(source);
   const gathering = new Gathering(source);
@@ -101,10 +117,12 @@ export async function readLog(database: DatabaseSync, repository: Repository, so
   for (; row !== undefined; row = next()) gone.push(row.name);
   const flaws: string[] = [];
   const fresh: Row[] = [];
+  let vanished = false;
   await readAll(stale, async ({ name, etag, place }) => {
     try {
       const found = await readDescription(repository, name, place, signal);
-      if (found === undefined) return; // deleted meanwhile
+      vanished ||= found === undefined;
+      if (found === undefined) return;
       const signed = found.signedBy !== undefined;
       if (signed) gathering.record(place, found.value);
       else unsigned.push(name);
@@ -118,7 +136,11 @@ export async function readLog(database: DatabaseSync, repository: Repository, so
   const described = new Set(stale.filter(({ place }) => place.suffix === "json").map(({ place }) => place.stem));
   const gathered = gathering.end(described);
   const doubts = [...unsignedLog(unsigned), ...(await missingLog(repository, source, gathered.segments, signal))];
-  return { ...gathered, flaws, doubts };
+  const changed =
+    vanished ||
+    doubts.some(({ code }) => code === "LOG_MISSING") ||
+    [...gathered.damage].some(([stem, { kind }]) => kind === "missing" && stem.includes(".partial-"));
+  return { log: { ...gathered, flaws, doubts }, changed };
 }
 
 async function readDescription(
@@ -146,58 +168,6 @@ function unsignedLog(names: readonly string[]): HealthReason[] {
   if (first === undefined) return [];
   const more = names.length > 1 ? ` (and ${names.length - 1} more like it)` : "";
   return [{ code: "LOG_UNSIGNED", message: `${first}${more} is not signed by a trusted key and does not count` }];
-}
-
-/** Returns the first and last position of each timeline. */
-export function endsOf(segments: readonly LogSegment[]): ReadonlyMap<number, SeenLog> {
-  const ends = new Map<number, { timeline: number; firstLsn: string; lastLsn: string }>();
-  for (const { timeline, startLsn, endLsn } of segments) {
-    const end = ends.get(timeline);
-    if (end === undefined) ends.set(timeline, { timeline, firstLsn: startLsn, lastLsn: endLsn });
-    else {
-      if (compareLsn(startLsn, end.firstLsn) < 0) end.firstLsn = startLsn;
-      if (compareLsn(endLsn, end.lastLsn) > 0) end.lastLsn = endLsn;
-    }
-  }
-  return ends;
-}
-
-/** Both ends of the log are remembered. A gap in between is detected without memory. */
-async function missingLog(
-  repository: Repository,
-  source: string,
-  segments: readonly LogSegment[],
-  signal: AbortSignal | undefined,
-): Promise<HealthReason[]> {
-  const { memory } = repository;
-  const ends = endsOf(segments);
-  const reasons: HealthReason[] = [];
-  const seen = new Map(memory.log(source).map((one) => [one.timeline, one]));
-  if (seen.size > 0) {
-    const removals = await readRemovals(repository, source, signal).catch(() => undefined);
-    const removed = new Map(
-      (removals?.signedBy === undefined ? [] : removals.value.log).map(({ timeline, throughLsn }) => [timeline, throughLsn]),
-    );
-    for (const { timeline, firstLsn, lastLsn } of seen.values()) {
-      const now = ends.get(timeline);
-      const through = removed.get(timeline);
-      const allowed = (lsn: string): boolean => through !== undefined && compareLsn(lsn, through) <= 0;
-      const where = `of timeline ${timeline} of ${source}`;
-      if (now === undefined ? !allowed(lastLsn) : compareLsn(now.firstLsn, firstLsn) > 0 && !allowed(now.firstLsn))
-        reasons.push({ code: "LOG_MISSING", message: `log ${where} from ${firstLsn} on is missing without a signed removal` });
-      if (now !== undefined && compareLsn(now.lastLsn, lastLsn) < 0)
-        reasons.push({ code: "LOG_MISSING", message: `log ${where} reached ${lastLsn}, and now ends at ${now.lastLsn}` });
-    }
-  }
-  // Missing log stays remembered: only ends that grew, or that a removal moved, are written.
-  if (reasons.length === 0) {
-    const changed = [...ends.values()].filter((end) => {
-      const before = seen.get(end.timeline);
-      return before?.firstLsn !== end.firstLsn || before.lastLsn !== end.lastLsn;
-    });
-    memory.seeLog(source, changed);
-  }
-  return reasons;
 }
 
 /** Collects the objects of each file of the log from the listing. */

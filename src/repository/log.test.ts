@@ -97,6 +97,54 @@ test("R25 bytes that a crash left without their JSON do not count and are overwr
   assert.equal((await store(repository, segmentOf(1, []), bytesOf(7))).existed, false);
 });
 
+test("R9 R25 a partial segment that is replaced while the log is read is not its end", async (t) => {
+  const repository = await temporaryRepository(t);
+  const { storage } = repository;
+  const partial = (filled: number): LogSegment => segmentOf(1, [], { partial: true, endLsn: lsn(1 + filled) });
+  await store(repository, segmentOf(0, []));
+  await store(repository, partial(0.001));
+  let filled = 0.001;
+  /** Stores the next partial segment, which deletes the one before, at one moment of a reading. */
+  const replacedAt = (moment: "listed" | "half listed" | "read"): Repository => {
+    let left = 1;
+    const replace = async (): Promise<boolean> => {
+      if (left-- <= 0) return false;
+      filled += 0.001;
+      await store(repository, partial(filled));
+      return true;
+    };
+    async function* list(...args: Parameters<typeof storage.list>): ReturnType<typeof storage.list> {
+      for await (const object of storage.list(...args)) {
+        yield object;
+        const isPartial = object.name.includes(".partial-") && object.name.endsWith(".json");
+        if (moment === "half listed" && isPartial && (await replace())) return;
+      }
+      if (moment === "listed") await replace();
+    }
+    async function* get(...args: Parameters<typeof storage.get>): ReturnType<typeof storage.get> {
+      if (moment === "read" && args[0].includes(".partial-")) await replace();
+      yield* storage.get(...args);
+    }
+    return { ...repository, storage: Object.assign(Object.create(storage) as typeof storage, { list, get }) };
+  };
+  for (const known of [true, false]) {
+    for (const moment of ["listed", "half listed", "read"] as const) {
+      const state = await temporaryDirectory(t);
+      const catalog = openCatalog(repository, state);
+      if (known) await catalog.log("shop");
+      catalog.close();
+      const before = partial(filled).endLsn;
+      const reader = openCatalog(replacedAt(moment), state);
+      const { segments, damage, doubts } = await reader.log("shop");
+      reader.close();
+      const after = partial(filled).endLsn;
+      if (!known) assert.notEqual(before, after);
+      assert.ok([before, after].includes(segments.at(-1)?.endLsn ?? ""), `${moment}, ${known ? "known" : "unknown"} before`);
+      assert.deepEqual([segments.length, damage.size, doubts], [2, 0, []]);
+    }
+  }
+});
+
 test("R25 only the newest partial segment is kept, up to its last complete record, until the whole one is", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage, directory } = repository;
