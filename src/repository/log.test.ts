@@ -97,7 +97,7 @@ test("R25 bytes that a crash left without their JSON do not count and are overwr
   assert.equal((await store(repository, segmentOf(1, []), bytesOf(7))).existed, false);
 });
 
-test("R9 R25 a partial segment that is replaced while the log is read is not its end", async (t) => {
+test("R25 a partial segment that is replaced while the log is read is not its end", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage } = repository;
   const partial = (filled: number): LogSegment => segmentOf(1, [], { partial: true, endLsn: lsn(1 + filled) });
