@@ -39,8 +39,12 @@ const ownLook: Look = { names: (folder) => readdir(folder), facts: (path) => lst
 /** Takes the version of a folder with its direct entries. Undefined: there is no such folder. */
 export async function folderVersion(path: string): Promise<FolderVersion | undefined> {
   if (thread?.isReady === true) return versionInThread(path);
+  const names = await orUndefined(() => ownLook.names(path));
+  if (names === undefined) return undefined;
+  looked += names.length;
   if (looked >= MANY_ENTRIES) thread ??= beginThread();
-  return versionAt(path, ownLook); // until it is ready, which takes as long as some hundred looks
+  // Until the thread is ready, which takes as long as some hundred looks, only very large folders wait for it.
+  return names.length < MANY_ENTRIES ? versionAt(path, ownLook) : versionInThread(path);
 }
 
 /**
@@ -58,7 +62,6 @@ export async function versionAt(path: string, look: Look): Promise<FolderVersion
   };
   add("", own);
   const names = [...((await orUndefined(() => look.names(path))) ?? [])].sort();
-  looked += names.length;
   for (const name of names) {
     const found = await orUndefined(() => look.facts(`${path}/${name}`));
     if (found !== undefined) add(name, found); // otherwise removed meanwhile, which has changed the folder
@@ -87,7 +90,7 @@ interface Thread {
 /** One thread of the process, begun when it is first needed. It does not keep the process running. */
 let thread: Thread | undefined;
 let asked = 0;
-/** How many entries this thread has looked at. */
+/** How many entries of folders were looked at without the thread. */
 let looked = 0;
 
 /** The same as `versionAt`, taken by the thread. */
