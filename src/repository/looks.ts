@@ -1,6 +1,7 @@
 // What the last look at each source found, for readers that accept an answer of some age. A row is of one configuration: another one may
 // judge otherwise.
 import type { DatabaseSync } from "node:sqlite";
+import { inTransaction } from "./signed-cache.ts";
 
 export const LOOK_SCHEMA = `
   create table if not exists look (name text primary key, configuration text not null, at integer not null, json text not null);`;
@@ -19,14 +20,9 @@ interface Row {
 /** Keeps JSON by name, in place of what was kept of these names. */
 export function keepLooks(database: DatabaseSync, configuration: string, at: Date, looks: ReadonlyMap<string, string>): void {
   const insert = database.prepare("insert or replace into look values (?, ?, ?, ?)");
-  database.exec("begin immediate");
-  try {
+  inTransaction(database, () => {
     for (const [name, json] of looks) insert.run(name, configuration, at.getTime(), json);
-    database.exec("commit");
-  } catch (error) {
-    database.exec("rollback");
-    throw error;
-  }
+  });
 }
 
 /** Returns what was kept under this configuration at or after `since` and not after `until`. */
