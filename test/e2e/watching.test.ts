@@ -44,9 +44,12 @@ test("R35 R38 R39 drills, checklists and status --brief say what checks have sho
   assert.match((await world.expect(0, "status", "--max-age", "1h")).stdout, /\nlooked at .* UTC, .* ago\n$/);
   assert.match((await world.expect(0, "status", "--brief", "--max-age", "1h")).stdout, /^LIFEBOAT OK - 1 source/);
   editConfig(world, (text) => text.replace("sizeLimit: 100GB", "sizeLimit: 1MB"));
-  assert.match((await world.expect(3, "status", "--brief", "--max-age", "1h")).stdout, /^LIFEBOAT UNKNOWN - LOOK_OLD: no look within/);
+  assert.match(
+    (await world.expect(3, "status", "--brief", "--max-age", "1h")).stdout,
+    /^LIFEBOAT UNKNOWN - LOOK_OLD: not looked at within/,
+  );
   const other = await world.expect(3, "status", "shop", "--max-age", "1h");
-  assert.match(other.stderr, /LOOK_OLD {2}no look within the last 1h found the repository, shop\n {2}next: run `lifeboat status`/);
+  assert.match(other.stderr, /LOOK_OLD {2}not looked at within the last 1h: the repository, shop\n {2}next: run `lifeboat status`/);
   assert.match((await world.expect(1, "status", "--brief")).stdout, /^LIFEBOAT WARNING - shop: STORAGE_NEAR \|/);
   rmSync(world.repository, { recursive: true });
   assert.match((await world.expect(3, "status", "--brief")).stdout, /^LIFEBOAT UNKNOWN - /);

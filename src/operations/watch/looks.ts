@@ -52,7 +52,7 @@ export async function lastLooks(context: Context, name: string | undefined, maxA
 function tooOld(missing: readonly string[], maxAgeMs: number): LifeboatError {
   const names = missing.slice(0, MOST_NAMED).map((one) => (one === REPOSITORY ? "the repository" : one));
   const more = missing.length > MOST_NAMED ? ` and ${missing.length - MOST_NAMED} more` : "";
-  const message = `no look within the last ${formatDuration(maxAgeMs)} found ${names.join(", ")}${more}`;
+  const message = `not looked at within the last ${formatDuration(maxAgeMs)}: ${names.join(", ")}${more}`;
   return new LifeboatError("LOOK_OLD", message, { details: { missing: missing.filter((one) => one !== REPOSITORY) } });
 }
 
