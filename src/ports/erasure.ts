@@ -25,11 +25,22 @@ export interface SelectedKeys extends ErasedKeys {
 /** Rows that refer to recorded ones, over one foreign key, or to rows that refer to them. */
 export interface Follower extends SelectedKeys {
   readonly follows: Reference;
+  /** The server refuses to delete what they refer to. Else it deletes them too. */
+  readonly refuses: boolean;
 }
 
 export interface ErasureOptions extends Work {
   /** Rows of these tables alone (names or patterns). Default: of all that the keys name. */
   readonly tables?: readonly string[] | undefined;
+}
+
+/** Rows that stay and refer to erased ones, over one foreign key, which is not valid for them. */
+export interface Dangling {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly parent: string;
+  readonly constraint: string;
+  readonly rows: number;
 }
 
 export interface ErasureResult {
@@ -39,6 +50,8 @@ export interface ErasureResult {
   readonly passedOver: readonly string[];
   /** Stored results of queries over erased rows, which may still show them. */
   readonly stale: readonly string[];
+  /** They do not keep a row from being erased: from now on their foreign key is checked for new rows alone. */
+  readonly dangling: readonly Dangling[];
 }
 
 export interface ErasureEngine {
@@ -55,8 +68,8 @@ export interface ErasureEngine {
   followers?(live: Connection, keys: ErasedKeys, work?: Work): Promise<Follower[]>;
 
   /**
-   * Erases the rows, on PostgreSQL in one transaction, without running triggers or rules of the database. Throws ERASURE_BLOCKED, with
-   * `table`, `columns`, `parent` and `parentColumns` in its details, when other rows refer to them.
+   * Erases the rows, on PostgreSQL in one transaction, without running triggers or rules of the database. Rows that refer to them stay.
+   * Throws ERASURE_BLOCKED when the server refuses even so.
    */
   erase(target: Connection, keys: readonly ErasedKeys[], options?: ErasureOptions): Promise<ErasureResult>;
 }

@@ -184,14 +184,20 @@ function erasedBy(source: Source, entries: readonly Erasure[], result: ErasureRe
       message: `${object} was computed from erased ${row}s: refresh it`,
     }),
   );
+  const dangling = result.dangling.map(({ table, parent, constraint, rows: left }): Check => {
+    const command = commandFor(source, entries, parent);
+    const next = command === undefined ? "" : `; to erase them too: ${command}`;
+    const message = `${counted(left, row)} of ${table} ${left === 1 ? "refers" : "refer"} to erased rows of ${parent}: ${constraint} is not valid for ${left === 1 ? "it" : "them"}${next}`;
+    return { name: NAME, kind: "schema", outcome: "inconclusive", message };
+  });
   return {
-    checks: [check, ...unsure, ...stale],
+    checks: [check, ...unsure, ...stale, ...dangling],
     erasures: { entries: entries.length, rows, tables: result.tables },
     remarks: result.passedOver.map((why) => `the erasure ledger does not apply in part: ${why}`),
   };
 }
 
-/** Of a stored result that may still show erased rows. It says nothing of the tables. */
+/** Of a stored result that may still show erased rows, or of a foreign key. It says nothing of the tables' rows. */
 export const isStale = ({ name, kind }: Check): boolean => name === NAME && kind === "schema";
 
 const notApplied = (why: string): Check => ({
@@ -201,19 +207,24 @@ const notApplied = (why: string): Check => ({
   message: `restored without the erasure ledger, or without a part of it: ${why}`,
 });
 
-/** With the command that records the rows in the way: the keys are those of the entries, so none is typed or printed. */
-export function explained(error: unknown, { name }: Pick<Source, "name">, entries: readonly Erasure[]): unknown {
+/** With the command that records the rows in the way. */
+export function explained(error: unknown, source: Pick<Source, "name">, entries: readonly Erasure[]): unknown {
   if (!isLifeboatError(error, "ERASURE_BLOCKED")) return error;
-  const { parent } = error.details;
-  const ofParent = new Set(entries.filter(({ table }) => table === parent).map(({ id, follows }) => follows?.id ?? id));
-  const [blocked, ...others] = entries.filter(({ id }) => ofParent.has(id));
-  if (blocked === undefined) return error;
-  const { id, table, columns } = blocked;
-  const words = [`lifeboat forget ${name} --table ${shellWord(table)}`, ...columns.map((column) => `--column ${shellWord(column)}`)];
-  const command = `${words.join(" ")} --keys-of ${id} --follow --reason 'rows that refer to it'`;
-  const more = others.length === 0 ? "" : ` (and the same for ${others.map((one) => one.id).join(", ")})`;
+  const command = commandFor(source, entries, String(error.details.parent));
+  if (command === undefined) return error;
   return new LifeboatError("ERASURE_BLOCKED", error.message, {
     details: error.details,
-    hint: `record them too, then repeat the command: \`${command}\`${more}`,
+    hint: `record them too, then repeat the command: ${command}`,
   });
+}
+
+/** What records rows that refer to erased ones of the table: the keys are those of the entries, so none is typed or printed. */
+export function commandFor({ name }: Pick<Source, "name">, entries: readonly Erasure[], parent: string): string | undefined {
+  const ofParent = new Set(entries.filter(({ table }) => table === parent).map(({ id, follows }) => follows?.id ?? id));
+  const [first, ...others] = entries.filter(({ id }) => ofParent.has(id));
+  if (first === undefined) return undefined;
+  const { id, table, columns } = first;
+  const words = [`lifeboat forget ${name} --table ${shellWord(table)}`, ...columns.map((column) => `--column ${shellWord(column)}`)];
+  const command = `\`${words.join(" ")} --keys-of ${id} --follow --reason 'rows that refer to it'\``;
+  return others.length === 0 ? command : `${command} (and the same for ${others.map((one) => one.id).join(", ")})`;
 }

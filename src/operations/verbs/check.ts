@@ -6,6 +6,7 @@ import { about, exitOf, nextAction, orNull, sourceName, verdict } from "../schem
 import { sourcesNamed } from "../sources.ts";
 import { checkRepository, checkSource } from "../watch/check.ts";
 import { checkChannels } from "../watch/check-channels.ts";
+import { checkErasures } from "../watch/check-erasures.ts";
 
 export const check = operation({
   name: "check",
@@ -25,7 +26,8 @@ export const check = operation({
   }),
   async run(context, { source }) {
     const findings = [...(await checkRepository(context, context)), ...(await checkChannels(context))];
-    for (const one of sourcesNamed(context, source)) findings.push(...(await checkSource(context, one, context)));
+    for (const one of sourcesNamed(context, source))
+      findings.push(...(await checkSource(context, one, context)), ...(await checkErasures(context, one, context)));
     return {
       verdict: worstOf(findings.map(({ outcome }) => outcome)),
       findings: findings.map(({ name, outcome, message, code, next }) => ({

@@ -128,7 +128,7 @@ export async function eraseDocuments(
       }
       tables.push({ table, rows: ids.length });
     }
-    return { tables, passedOver, stale: [] };
+    return { tables, passedOver, stale: [], dangling: [] };
   });
 }
 

@@ -137,13 +137,19 @@ export async function findFollowers(given: Connection, keys: ErasedKeys, { signa
     const tables = { all: await describeTables(asker, []), references: await foreignKeys(asker) };
     const closure = "";
     const links = linksTo(tables, keys.table);
+    const refusing = new Set(
+      tables.references.filter(({ onDelete }) => onDelete === "refuse").map((key) => JSON.stringify(linkOf(tables.all, key))),
+    );
     const marks = await followRows(client, tables, [
       { ...keys, closure },
       ...links.map((link) => ({ ...link, salt: keys.salt, hashes: [], closure })),
     ]);
     const followers: Follower[] = [];
     for (const link of links)
-      followers.push(await followerOf(client, tables, keys, link, [...(marks.get(link.follows.table)?.keys() ?? [])]));
+      followers.push({
+        ...(await followerOf(client, tables, keys, link, [...(marks.get(link.follows.table)?.keys() ?? [])])),
+        refuses: refusing.has(JSON.stringify(link)),
+      });
     return followers;
   } catch (error) {
     throw asSourceError(error, signal);
@@ -168,7 +174,13 @@ function linksTo({ all, references }: Tables, table: string): Link[] {
   return [...links.values()];
 }
 
-async function followerOf(client: Client, tables: Tables, keys: ErasedKeys, link: Link, parents: readonly string[]): Promise<Follower> {
+async function followerOf(
+  client: Client,
+  tables: Tables,
+  keys: ErasedKeys,
+  link: Link,
+  parents: readonly string[],
+): Promise<Omit<Follower, "refuses">> {
   const { salt } = keys;
   const join = joinOf(tables, link);
   const rows =
