@@ -47,6 +47,7 @@ test("R36 a finding that hides others closes none of them: they close when they 
     ["NO_BASE", ["LOG_BEHIND", "WINDOW_SHORT"]],
     ["DRILL_MISSING", ["DRILL_FAILED", "DRILL_INCONCLUSIVE", "DRILL_OVERDUE"]],
     ["MEMORY_LOST", ["POINT_MISSING", "POINT_CHANGED", "LOG_MISSING"]],
+    ["MEMORY_AWAY", ["MEMORY_LOST", "POINT_MISSING"]],
     ["EVIDENCE_UNSIGNED", ["DRILL_FAILED"]],
     ["MARKS_UNSIGNED", ["BACKUP_DAMAGED"]],
     ["POINT_UNSIGNED", ["TABLE_EMPTIED", "SIZE_SUSPICIOUS"]],

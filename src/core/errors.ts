@@ -125,6 +125,11 @@ export const ERROR_CODES = {
   OBJECT_MISSING: code(EXIT.integrity, "run `lifeboat verify POINT`, then choose another restore point"),
   OBJECT_ARCHIVED: code(EXIT.failed, "wait until the requested restore from archive is done, then run it again", true),
   DISK_FULL: code(EXIT.failed, "free space in the directory named, or set tools.spoolDirectory to a larger one"),
+  STATE_UNUSABLE: code(
+    EXIT.failed,
+    "make room in the directory named, or give this user its rights; `tools.stateDirectory` names another one",
+    true,
+  ),
   // providers
   PROVIDER_UNREACHABLE: code(EXIT.failed, "check the network and the provider's status page, then run it again", true),
   PROVIDER_AUTH: code(EXIT.failed, "check the API key and its permissions, then run `lifeboat check SOURCE`"),

@@ -113,6 +113,10 @@ export const MONITORS = {
     "this machine's memory of the repository is lost, so missing objects cannot be noticed",
     "compare `lifeboat list SOURCE` with your own records, then run `lifeboat acknowledge SOURCE --reason compared`",
   ),
+  MEMORY_AWAY: warning(
+    "this machine's memory of the repository cannot be read or written now, so missing objects cannot be noticed",
+    "make room in the directory named, or correct its rights, then run `lifeboat status SOURCE`",
+  ),
   PROVIDER_NOT_ASKED: warning("the provider's API does not answer", "run `lifeboat check SOURCE`"),
   DRIFT: warning("a setting at the provider differs from the policy", "run `lifeboat plan SOURCE`"),
   LIMIT_NEAR: warning(

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isLifeboatError } from "../core/errors.ts";
 import { openPeople } from "./people.ts";
 
 const at = new Date("2026-11-29T12:00:00Z");
@@ -70,5 +71,20 @@ test("R45 a revoked token says so after a restart, and the sessions begun with i
     assert.equal(again.findSession(session.text), undefined);
     assert.equal(again.findSession(other.text)?.name, "alice");
     again.close();
+  });
+});
+
+test("R45 a file of tokens that cannot be used is said; a last use that is not stored keeps no caller out", () => {
+  withPeople((path) => {
+    mkdirSync(path, { recursive: true });
+    const people = openPeople(path);
+    const isUnusable = (error: unknown): boolean => isLifeboatError(error, "STATE_UNUSABLE") && error.message.includes(path);
+    assert.throws(() => people.findToken(`lbt_${"0".repeat(16)}_${"A".repeat(43)}`), isUnusable);
+    assert.throws(() => people.revokeToken("0".repeat(16), at), isUnusable);
+    people.tokenUsed("0".repeat(16), at, "127.0.0.1");
+    people.sessionSeen("0".repeat(16), at);
+    rmSync(path, { recursive: true });
+    assert.equal(people.findToken(`lbt_${"0".repeat(16)}_${"A".repeat(43)}`), undefined, "it is opened again once it can be");
+    people.close();
   });
 });

@@ -8,7 +8,7 @@ import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod/mini";
 import type { Role } from "../core/people.ts";
 import { ROLE_NAMES } from "../core/people.ts";
-import { openPrivateDatabase } from "./private-database.ts";
+import { callsOnFile, isOfFile, openPrivateDatabase } from "./private-database.ts";
 
 export interface TokenRecord {
   readonly id: string;
@@ -127,7 +127,7 @@ const sessionRow = z.object({
   endsAt: date,
 });
 
-/** Opens the file at the first use, and creates it with mode 0600. */
+/** Opens the file at the first use, and creates it with mode 0600. Where it cannot be used, calls throw STATE_UNUSABLE. */
 export function openPeople(path: string): People {
   let opened: DatabaseSync | undefined;
   const use = (): DatabaseSync => {
@@ -140,7 +140,15 @@ export function openPeople(path: string): People {
     const stored = row === undefined ? NO_DIGEST : digest.parse(row.digest);
     return timingSafeEqual(stored, digestOf(text)) ? row : undefined;
   };
-  return {
+  /** The last use is a help for people. A full disk that cannot take it does not keep a caller out. */
+  const noted = (write: () => unknown): void => {
+    try {
+      write();
+    } catch (error) {
+      if (!isOfFile(error)) throw error;
+    }
+  };
+  return callsOnFile<People>(path, {
     createToken({ name, roles: given, person, createdAt, createdBy, expiresAt }, random) {
       const { id, text, digest: stored } = makeCredential(TOKEN_PREFIX, random);
       use()
@@ -158,9 +166,11 @@ export function openPeople(path: string): People {
       return row === undefined ? undefined : tokenRow.parse(row);
     },
     tokenUsed: (id, at, from) =>
-      void use()
-        .prepare("update token set lastUsedAt = ?, lastUsedFrom = ? where id = ?")
-        .run(at.getTime(), from ?? null, id),
+      noted(() =>
+        use()
+          .prepare("update token set lastUsedAt = ?, lastUsedFrom = ? where id = ?")
+          .run(at.getTime(), from ?? null, id),
+      ),
     revokeToken(id, at) {
       use().prepare("update token set revokedAt = ? where id = ? and revokedAt is null").run(at.getTime(), id);
       use().prepare("delete from session where tokenId = ?").run(id);
@@ -176,9 +186,9 @@ export function openPeople(path: string): People {
       const row = rowOf("session", SESSION_PREFIX, text);
       return row === undefined ? undefined : sessionRow.parse(row);
     },
-    sessionSeen: (id, at) => void use().prepare("update session set seenAt = ? where id = ?").run(at.getTime(), id),
+    sessionSeen: (id, at) => noted(() => use().prepare("update session set seenAt = ? where id = ?").run(at.getTime(), id)),
     endSession: (id) => void use().prepare("delete from session where id = ?").run(id),
     forgetSessions: (before) => void use().prepare("delete from session where endsAt < ?").run(before.getTime()),
     close: () => opened?.close(),
-  };
+  });
 }

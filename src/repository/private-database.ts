@@ -2,6 +2,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { LifeboatError } from "../core/errors.ts";
 
 const BUSY_MS = 10_000;
 
@@ -12,7 +13,37 @@ export function openPrivateDatabase(path: string, schema: string): DatabaseSync 
   closeSync(openSync(path, "a", 0o600));
   chmodSync(path, 0o600);
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
-  database.exec("pragma journal_mode = wal; pragma synchronous = full;");
-  database.exec(schema);
-  return database;
+  try {
+    database.exec("pragma journal_mode = wal; pragma synchronous = full;");
+    database.exec(schema);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Throws STATE_UNUSABLE for what `isOfFile`. */
+export function onFile<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!isOfFile(error)) throw error;
+    throw new LifeboatError("STATE_UNUSABLE", `the state of this machine cannot be used (${path}: ${error.message})`, { cause: error });
+  }
+}
+
+/** Returns the same calls, each of them `onFile`. */
+export function callsOnFile<T extends object>(path: string, calls: T): T {
+  const translating = Object.entries(calls).map(([name, call]) => [name, (...given: unknown[]) => onFile(path, () => call(...given))]);
+  return Object.fromEntries(translating);
+}
+
+const WRONG_STATEMENT = 1; // a bug, and no fault of the file
+
+/** What SQLite or the file system says about a file: it is full, or not ours. */
+export function isOfFile(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if ("errcode" in error) return error.errcode !== WRONG_STATEMENT;
+  return "syscall" in error;
 }

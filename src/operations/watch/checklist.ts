@@ -159,7 +159,7 @@ const ITEMS: readonly Item[] = [
       ...(["POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "POINT_UNSIGNED", "BACKUP_DAMAGED", "MARKS_ROLLED_BACK"] as const),
       ...(["TABLE_EMPTIED", "SIZE_SUSPICIOUS"] as const),
     ],
-    unknown: ["OBJECT_UNREADABLE", "MEMORY_LOST", "MARKS_UNSIGNED"],
+    unknown: ["OBJECT_UNREADABLE", "MEMORY_LOST", "MEMORY_AWAY", "MARKS_UNSIGNED"],
     async answer({ context, source }) {
       const points = await pointsOf(context, source.name);
       return points.length === 0 ? unknown("the repository holds no backup of it") : yes(`as written: ${counted(points.length, "backup")}`);

@@ -132,6 +132,8 @@ function* repositoryFlaws({ repository: { flaw, memory } }: Context, source: str
   if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
   const lost = memory.loss(source);
   if (lost !== undefined) yield { code: "MEMORY_LOST", message: lost };
+  const away = memory.trouble();
+  if (away !== undefined) yield { code: "MEMORY_AWAY", message: away };
 }
 
 /** The last drill with evidence in the repository or on this machine. */

@@ -41,3 +41,9 @@ test("R51 a job whose service died is abandoned and keeps its key; one of a livi
   assert.equal(later.find("job3")?.state, "running", "one that runs is kept");
   later.close();
 });
+
+test("R51 a store of jobs that cannot be opened is an error of the machine, not a bug", (t) => {
+  const path = mkdtempSync(join(tmpdir(), "lb-jobs-"));
+  t.after(() => rmSync(path, { recursive: true }));
+  assert.throws(() => openJobStore(path, now), { code: "STATE_UNUSABLE" });
+});

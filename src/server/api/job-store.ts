@@ -1,9 +1,10 @@
 // Jobs that callers of the API began, with their idempotency keys: in a private file of this machine, so that a restart forgets none.
 // The repository has the journal of each job; here is what was asked, by whom, and the result.
+import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod/mini";
 import { about, count, instant, jobId, named, orNull, sourceName } from "../../operations/schemas.ts";
 import { lifeOf, ownerSchema, thisOwner } from "../../repository/owner.ts";
-import { openPrivateDatabase } from "../../repository/private-database.ts";
+import { callsOnFile, onFile, openPrivateDatabase } from "../../repository/private-database.ts";
 import { problem } from "./problem.ts";
 
 const actor = z.strictObject({
@@ -72,9 +73,11 @@ const json = z.pipe(
 const row = z.object({ ...jobShape.shape, actor: z.pipe(json, actor), result: json, error: z.pipe(json, orNull(problem)) });
 const stored = z.object({ digest: z.string(), owner: z.pipe(json, ownerSchema) });
 
-/** Opens the file. Jobs of a service that died are abandoned: their journals say what the next start cleans up. */
-export function openJobStore(path: string, now: Date): JobStore {
-  const database = openPrivateDatabase(path, SCHEMA);
+/** Opens the file. Jobs of a service that died are abandoned: their journals say what the next start cleans up. Throws STATE_UNUSABLE. */
+export const openJobStore = (path: string, now: Date): JobStore =>
+  onFile(path, () => callsOnFile(path, storeIn(openPrivateDatabase(path, SCHEMA), now)));
+
+function storeIn(database: DatabaseSync, now: Date): JobStore {
   const forget = (at: Date): void =>
     void database.prepare("delete from job where startedAt < ? and state <> 'running'").run(new Date(at.getTime() - KEPT_MS).toISOString());
   const left: string[] = [];

@@ -193,6 +193,15 @@ export const STORED = {
     },
     cure: ({ on }) => on((context, source) => acknowledge(context, source, "a new disk", context)),
   },
+  MEMORY_AWAY: {
+    cause({ state, moveAside, onPutBack }) {
+      const file = only(join(state, "memory-*.sqlite"));
+      moveAside(file);
+      mkdirSync(file);
+      onPutBack(() => rmSync(file, { recursive: true }));
+    },
+    cure: ({ putBack }) => putBack(),
+  },
   AUDIT_INVALID: {
     cause({ path, keep }) {
       keep(path("audit/checkpoint"));
