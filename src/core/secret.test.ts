@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { format, inspect } from "node:util";
+import { LifeboatError } from "./errors.ts";
 import { Secret } from "./secret.ts";
 
 test("R56 a secret is never printed: what is printed says where it comes from", () => {
@@ -29,4 +30,20 @@ test("R52 a secret that cannot be had throws when it is read, and only then", ()
   assert.equal(String(missing), "[secret from DATABASE_URL]");
   assert.equal(missing.known(), undefined);
   assert.throws(() => missing.read(), /not set/);
+});
+
+test("R52 a secret that is not what it stands for is named by its place, without its text", () => {
+  const address = new Secret("lifeboat.yaml:4:10", () => "hunter2");
+  const refuse = (): never => {
+    throw new LifeboatError("CONFIG_INVALID", "the address cannot be read", { hint: "write it anew" });
+  };
+  assert.throws(() => address.as(refuse), {
+    code: "CONFIG_INVALID",
+    message: "lifeboat.yaml:4:10: the address cannot be read",
+    hint: "write it anew",
+  });
+  assert.equal(
+    address.as((text) => text.length),
+    7,
+  );
 });

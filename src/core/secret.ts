@@ -1,4 +1,5 @@
 // Values of the configuration that are read when a command needs them, and not before.
+import { isLifeboatError, LifeboatError } from "./errors.ts";
 
 /** Reading throws SECRET_MISSING or SECRET_EXPOSED where the value cannot be had. */
 export interface Late<T> {
@@ -24,6 +25,17 @@ export class Secret implements Late<string> {
 
   read(): string {
     return this.#read();
+  }
+
+  /** Reads it as what it stands for. A CONFIG_INVALID then says where the text comes from. */
+  as<T>(meaning: (text: string) => T): T {
+    try {
+      return meaning(this.read());
+    } catch (error) {
+      if (!isLifeboatError(error, "CONFIG_INVALID")) throw error;
+      const { hint, details, cause } = error;
+      throw new LifeboatError("CONFIG_INVALID", `${this.origin}: ${error.message}`, { hint, details, cause });
+    }
   }
 
   /** The text where it can be had. */

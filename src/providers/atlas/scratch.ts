@@ -20,9 +20,9 @@ export interface ScratchPlace {
 export function scratchPlace(account: Account): ScratchPlace {
   const { options } = account;
   const scratchUrl = (): string | undefined => {
-    const url = options.scratch?.url?.read();
-    if (url !== undefined) connectionFromUrl(url); // CONFIG_INVALID, before anything is asked
-    return url;
+    const url = options.scratch?.url;
+    url?.as(connectionFromUrl); // CONFIG_INVALID, before anything is asked
+    return url?.read();
   };
   const source = async (work: Work) => ({
     connection: connectionOf(account, await sourceCluster(account, work)),

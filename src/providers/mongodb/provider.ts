@@ -8,7 +8,7 @@ import { beginScratchServer, checkScratchProgram, MONGOD_KIND, undoScratchServer
 
 /** Connects to nothing and reads no secret yet: an address that cannot be read is CONFIG_INVALID when it is first needed. */
 export function createMongodbProvider(options: MongodbProviderOptions): Provider {
-  const connection = async () => connectionFromUrl(options.url.read());
+  const connection = async () => options.url.as(connectionFromUrl);
   const source = async () => {
     const found = await connection();
     return { connection: found, several: databaseOf(found) === undefined };

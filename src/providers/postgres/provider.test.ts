@@ -149,3 +149,12 @@ test("a pooled Neon address gives the direct connection", async () => {
   const provider = createPostgresProvider({ url: Secret.of("postgres://u:p@ep-a-1-pooler.eu.aws.neon.tech/d") });
   assert.match((await provider.connection()).label, /ep-a-1\.eu\.aws\.neon\.tech/);
 });
+
+test("R52 a parameter that libpq refuses is named with the place of its address, before anything connects", async () => {
+  const url = Secret.of("postgres://u:p@127.0.0.1:1/d?connect_timeout=x", "lifeboat.yaml:4:10");
+  const refused = (error: unknown) =>
+    isLifeboatError(error, "CONFIG_INVALID") && /^lifeboat\.yaml:4:10: .*connect_timeout/.test(error.message);
+  await assert.rejects(createPostgresProvider({ url }).connection(), refused);
+  const provider = createPostgresProvider({ url: Secret.of("postgres://u@h/d"), scratch: { url, isolation: "none" } });
+  await assert.rejects(provider.checkScratch(15), refused);
+});

@@ -13,7 +13,7 @@ export interface PostgresProviderOptions extends ScratchSurroundings {
 
 /** Connects to nothing and reads no secret yet: an address that cannot be read is CONFIG_INVALID when it is first needed. */
 export function createPostgresProvider(options: PostgresProviderOptions): Provider {
-  const source = async () => directConnection(connectionFromUrl(options.url.read()));
+  const source = async () => directConnection(options.url.as(connectionFromUrl));
   const scratch = scratchPlace(options, source);
   return {
     name: "postgres",

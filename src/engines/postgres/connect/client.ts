@@ -2,8 +2,10 @@
 import pg from "pg";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { watchLogin } from "./login.ts";
+import { type SslMode, sslModeOf } from "./parameters.ts";
 import { clientOptions, PINNED } from "./settings.ts";
-import { type SslMode, sslModeOf, tlsOptions } from "./tls.ts";
+import { tlsOptions } from "./tls.ts";
 import { passedOver, translateError, translateLogin } from "./translate.ts";
 import { type ConnectionParts, partsOf } from "./url.ts";
 
@@ -92,7 +94,7 @@ async function connectByMode(connection: Connection, parts: ConnectionParts, opt
   let failure: unknown;
   for (const attempt of attempts) {
     try {
-      return await connect(parts, attempt, options);
+      return await connect(connection, parts, attempt, options);
     } catch (error) {
       options.signal?.throwIfAborted();
       failure ??= error;
@@ -108,15 +110,18 @@ function mayTryOtherMode(error: unknown): boolean {
   return /does not support SSL|SSL|TLS/i.test(message ?? "") || code === "28000";
 }
 
-async function connect(parts: ConnectionParts, mode: SslMode, options: ConnectOptions): Promise<pg.Client> {
-  const timeoutMs = options.connectTimeoutMs ?? Number(parts.parameters.connect_timeout ?? CONNECT_TIMEOUT_MS / 1000) * 1000;
+async function connect(connection: Connection, parts: ConnectionParts, mode: SslMode, options: ConnectOptions): Promise<pg.Client> {
+  // Zero or less means no limit, as in libpq.
+  const timeoutMs = options.connectTimeoutMs ?? Math.max(0, Number(parts.parameters.connect_timeout ?? CONNECT_TIMEOUT_MS / 1000)) * 1000;
+  const login = watchLogin(parts, connection);
   const client = new pg.Client({
     host: parts.host,
     port: parts.port,
     user: parts.user,
     database: parts.database,
-    ...(parts.password === undefined ? {} : { password: parts.password }),
-    ssl: tlsOptions(parts, mode),
+    password: login.password,
+    ssl: tlsOptions(parts, mode === "disable" ? mode : sslModeOf(parts)),
+    sslnegotiation: mode !== "disable" && parts.parameters.sslnegotiation === "direct" ? "direct" : "postgres",
     enableChannelBinding: (parts.parameters.channel_binding ?? "prefer") !== "disable",
     connectionTimeoutMillis: timeoutMs,
     keepAlive: true,
@@ -127,12 +132,14 @@ async function connect(parts: ConnectionParts, mode: SslMode, options: ConnectOp
     ...(options.startup === undefined ? {} : { options: options.startup }),
     types,
   });
+  login.watch(client);
   // Without a listener, a connection that breaks while idle would end the whole process. The next query reports it.
   client.on("error", () => {});
   const onAbort = (): void => cut(client);
   options.signal?.addEventListener("abort", onAbort, { once: true });
   try {
     await client.connect();
+    login.confirm();
     return client;
   } catch (error) {
     cut(client);
@@ -173,13 +180,15 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
   };
 
   try {
-    const [facts] = await query<{ pid: number; version: string; superuser: string; path: string }>(
+    const [facts] = await query<{ pid: number; version: string; superuser: string; path: string; standby: boolean }>(
       `select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num') as version,
+         pg_catalog.pg_is_in_recovery() as standby,
          pg_catalog.current_setting('is_superuser') as superuser, pg_catalog.current_setting('search_path') as path`,
     );
     if (!facts) throw new LifeboatError("SOURCE_UNREACHABLE", `${connection.label} did not say what it is`);
     // A pooler that ignores unknown settings would resolve every name by the search path of the database's owner.
     if (facts.path !== PINNED.search_path) throw passedOver(connection);
+    refuseRole(connection, facts.standby);
     const announcedPid = (raw as unknown as { processID: number | null }).processID ?? 0;
     const client: Client = {
       connection,
@@ -197,6 +206,17 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
     await close();
     throw error;
   }
+}
+
+/** `target_session_attrs`, as a program of PostgreSQL judges it beside our settings. */
+function refuseRole(connection: Connection, standby: boolean): void {
+  const asked = partsOf(connection).parameters.target_session_attrs ?? "any";
+  const wants = { "read-write": false, primary: false, "read-only": true, standby: true }[asked];
+  if (wants === undefined || wants === standby) return;
+  const is = standby ? "a standby" : "not a standby";
+  throw new LifeboatError("SOURCE_UNREACHABLE", `${connection.label} is ${is}, and target_session_attrs asks for ${asked}`, {
+    hint: "name the other server in the address, or leave target_session_attrs out",
+  });
 }
 
 async function settle(client: Client, options: ClientOptions, superuser: boolean): Promise<void> {

@@ -5,26 +5,15 @@
 // who could read a password file too; but a password file outlives a crash, and an environment does not.
 import type { Connection } from "../../../ports/connection.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
+import { sslModeOf, variablesOf } from "./parameters.ts";
+import { passwordOf } from "./passfile.ts";
 import { programOptions } from "./settings.ts";
-import { rootCertificateFile, sslModeOf } from "./tls.ts";
+import { rootCertificateFile } from "./tls.ts";
 import { partsOf } from "./url.ts";
 
-/** Parameters of an address that programs take from a variable. */
-const VARIABLES: Readonly<Record<string, string>> = {
-  channel_binding: "PGCHANNELBINDING",
-  sslcert: "PGSSLCERT",
-  sslkey: "PGSSLKEY",
-  sslcrl: "PGSSLCRL",
-  sslnegotiation: "PGSSLNEGOTIATION",
-  ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
-  gssencmode: "PGGSSENCMODE",
-  krbsrvname: "PGKRBSRVNAME",
-  require_auth: "PGREQUIREAUTH",
-  target_session_attrs: "PGTARGETSESSIONATTRS",
-  passfile: "PGPASSFILE",
-};
-
 const CONNECT_TIMEOUT_S = 15;
+/** A program passes over a file that is not there, unless it is to verify by it. */
+const NO_FILE = "/nonexistent/root.crt";
 
 /**
  * The whole environment of a program that connects, with the settings that its sessions begin with. Nothing of our own PG* variables is passed on (PGHOSTADDR or PGSERVICE
@@ -34,9 +23,11 @@ const CONNECT_TIMEOUT_S = 15;
 export function programEnvironment(connection: Connection): Record<string, string> {
   const parts = partsOf(connection);
   const mode = sslModeOf(parts);
-  const roots = mode.startsWith("verify") || parts.parameters.sslrootcert !== undefined ? rootCertificateFile(parts) : undefined;
-  const environment: Record<string, string> = {
+  const roots = rootCertificateFile(parts, mode);
+  const password = passwordOf(parts);
+  return {
     ...baseEnvironment(),
+    ...variablesOf(parts.parameters),
     PGHOST: parts.host,
     PGPORT: String(parts.port),
     PGUSER: parts.user,
@@ -45,14 +36,10 @@ export function programEnvironment(connection: Connection): Record<string, strin
     PGAPPNAME: "lifeboat",
     PGOPTIONS: programOptions(parts.parameters.options),
     PGCONNECT_TIMEOUT: parts.parameters.connect_timeout ?? String(CONNECT_TIMEOUT_S),
-    ...(parts.password === undefined ? {} : { PGPASSWORD: parts.password }),
-    ...(roots === undefined ? {} : { PGSSLROOTCERT: roots }),
+    ...(password === undefined ? {} : { PGPASSWORD: password }),
+    // Where nothing is verified, a file in the home directory must not have the programs alone do it.
+    PGSSLROOTCERT: roots ?? NO_FILE,
   };
-  for (const [parameter, variable] of Object.entries(VARIABLES)) {
-    const value = parts.parameters[parameter];
-    if (value !== undefined) environment[variable] = value;
-  }
-  return environment;
 }
 
 /** A database name for `--dbname`, in the one form that cannot be mistaken for a connection string. */
@@ -62,6 +49,6 @@ export function databaseArgument(name: string): string {
 
 /** What must never be shown of a connection: for `startChild`'s `secrets`. */
 export function secretsOf(connection: Connection): readonly string[] {
-  const { password } = partsOf(connection);
+  const password = passwordOf(partsOf(connection));
   return password === undefined ? [] : [password, encodeURIComponent(password)];
 }

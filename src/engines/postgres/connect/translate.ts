@@ -27,12 +27,64 @@ const NETWORK: Readonly<Record<string, string>> = {
   EACCES: "the socket may not be opened by this user",
 };
 
+/** What is wrong with a certificate, by OpenSSL's and Node's codes: what happened, and what to do. */
+const BY_CERTIFICATE: Readonly<Record<string, readonly [string, string]>> = {
+  ...forAll(["CERT_HAS_EXPIRED"], "the server's certificate has expired", "renew the certificate on the server"),
+  ...forAll(["CERT_NOT_YET_VALID"], "the server's certificate is not yet valid", "check the clocks of the server and of this machine"),
+  ...forAll(["CERT_REVOKED"], "the server's certificate was revoked", "give the server a new certificate"),
+  ...forAll(
+    ["CRL_HAS_EXPIRED", "UNABLE_TO_GET_CRL", "CRL_NOT_YET_VALID", "CRL_SIGNATURE_FAILURE"],
+    "the revocation list does not cover the server's certificate",
+    "renew the file that sslcrl names (default: ~/.postgresql/root.crl)",
+  ),
+  ...forAll(
+    ["ERR_TLS_CERT_ALTNAME_INVALID"],
+    "the server's certificate is for another host name",
+    "write the host name of the certificate into the address, or give the server a certificate for this one",
+  ),
+  ...forAll(
+    [
+      ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_GET_ISSUER_CERT", "CERT_SIGNATURE_FAILURE"],
+      ...["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "CERT_UNTRUSTED", "INVALID_CA"],
+    ],
+    "no trusted authority signed the server's certificate",
+    "name the file of the authority that did by sslrootcert in the address",
+  ),
+  ...forAll(
+    [
+      ...["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR", "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE"],
+      ...[
+        "ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+      ],
+      ...["ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE", "ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED"],
+    ],
+    "the server does not accept the client's certificate",
+    "check the certificate that sslcert names (default: ~/.postgresql/postgresql.crt), and the server's ssl_ca_file",
+  ),
+  ...forAll(
+    ["ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", "ERR_SSL_UNSUPPORTED_PROTOCOL", "ERR_SSL_NO_PROTOCOLS_AVAILABLE"],
+    "the server and the address have no version of TLS in common",
+    "check the server's ssl_min_protocol_version and ssl_max_protocol_version, and those of the address",
+  ),
+};
+
+function forAll(codes: readonly string[], what: string, next: string): Record<string, readonly [string, string]> {
+  return Object.fromEntries(codes.map((code) => [code, [what, next] as const]));
+}
+
 /** Messages of the client library and of TLS that come without a code. */
 const BY_TEXT: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/timeout expired|connection timed? ?out|timeout exceeded/i, "SOURCE_UNREACHABLE", "it did not answer in time"],
   [/Connection terminated|connection is closed|Client was closed|not queryable/i, "SOURCE_UNREACHABLE", "the connection was cut"],
   [/does not support SSL/i, "SOURCE_UNREACHABLE", "the server offers no TLS, and sslmode asks for it"],
   [/certificate|self.signed|altnames/i, "SOURCE_UNREACHABLE", "the server's certificate is not trusted"],
+  [
+    /Unknown authenticationOk/,
+    "SOURCE_AUTH",
+    "the server asks for a method of authentication that is not supported (GSSAPI or SSPI, for example)",
+  ],
   [
     /password must be a string|no password supplied|SASL/i,
     "SOURCE_AUTH",
@@ -65,6 +117,11 @@ export function translateError(error: unknown, connection: Connection): unknown 
     const hint = known?.[0] === "DISK_FULL" ? { hint: "free space on the server's disk, then run it again" } : {};
     if (known) return new LifeboatError(known[0], `${known[1]} ${connection.label}: ${error.message}`, { ...options, ...hint });
     return error;
+  }
+  const certificate = typeof code === "string" ? BY_CERTIFICATE[code] : undefined;
+  if (certificate !== undefined) {
+    const [what, hint] = certificate;
+    return new LifeboatError("SOURCE_UNREACHABLE", `cannot reach ${connection.label}: ${what}`, { ...options, hint });
   }
   const why = typeof code === "string" ? NETWORK[code] : undefined;
   if (why !== undefined) return new LifeboatError("SOURCE_UNREACHABLE", `cannot reach ${connection.label}: ${why}`, options);

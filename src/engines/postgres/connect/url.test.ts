@@ -51,6 +51,39 @@ test("a broken address is named as such, without repeating it", () => {
   }
 });
 
+test("R52 a parameter that libpq refuses, or that a program would take otherwise, is refused by name", () => {
+  for (const [query, says] of [
+    ["connect_timeout=x", /its parameter connect_timeout must be a whole number of seconds/],
+    ["connect_timeout=", /connect_timeout must be/],
+    ["sslmode=verify", /its parameter sslmode must be disable, .* or verify-full/],
+    ["sslmode=", /sslmode must be/],
+    ["target_session_attrs=master", /target_session_attrs must be any, /],
+    ["channel_binding=yes", /channel_binding must be/],
+    ["keepalives_idle=1s", /keepalives_idle must be a whole number/],
+    ["require_auth=scram", /require_auth must list methods/],
+    ["schema=public", /schema is not a parameter of libpq; leave it out/],
+    ["constructor=1", /constructor is not a parameter/],
+    ["ssl=false", /ssl is not a parameter/],
+    ["sslkey=/k&s3cr3t=1", /one of its parameters is not a parameter of libpq/],
+    ["service=shop", /service is not supported: write what the service file says/],
+    ["hostaddr=10.0.0.1", /hostaddr is not supported/],
+    ["sslpassword=x", /sslpassword is not supported: .*key without a passphrase/],
+    ["sslnegotiation=direct&sslmode=prefer", /sslnegotiation=direct takes/],
+    ["ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", /is above/],
+    ["application_name=a%00b", /%00/],
+  ] as const) {
+    assert.throws(
+      () => parsePostgresUrl(`postgres://u:pw@h/d?${query}`, {}),
+      (error) => isLifeboatError(error, "CONFIG_INVALID") && says.test(error.message) && !/s3cr3t/.test(error.message),
+      query,
+    );
+  }
+  const { parameters } = parsePostgresUrl("postgres://u@h/d?connect_timeout=-1&ssl=true&sslcert=&keepalives=0&application_name=x", {});
+  assert.deepEqual(parameters, { connect_timeout: "-1", sslmode: "require", keepalives: "0", application_name: "x" });
+  const { PGSSLMODE, PGSSLROOTCERT } = programEnvironment(connectionFromUrl("postgres://u@h/d"));
+  assert.deepEqual([PGSSLMODE, PGSSLROOTCERT], ["prefer", "/nonexistent/root.crt"]);
+});
+
 test("the label of a connection never holds its password", () => {
   const connection = connectionFromUrl("postgres://u:secret@h/d");
   assert.equal(connection.label, "d on h:5432 as u");
@@ -94,10 +127,24 @@ test("a pooled Neon host is replaced by its direct one, and no other host is tou
   assert.equal(host("my-pooler.example.com"), "my-pooler.example.com");
   const kept = partsOf(
     directConnection(
-      connectionFromParts({ host: "a-pooler.x.neon.tech", port: 1, user: "u", password: PASSWORD, database: "d", parameters: { a: "b" } }),
+      connectionFromParts({
+        host: "a-pooler.x.neon.tech",
+        port: 1,
+        user: "u",
+        password: PASSWORD,
+        database: "d",
+        parameters: { application_name: "b" },
+      }),
     ),
   );
-  assert.deepEqual(kept, { host: "a.x.neon.tech", port: 1, user: "u", password: PASSWORD, database: "d", parameters: { a: "b" } });
+  assert.deepEqual(kept, {
+    host: "a.x.neon.tech",
+    port: 1,
+    user: "u",
+    password: PASSWORD,
+    database: "d",
+    parameters: { application_name: "b" },
+  });
 });
 
 const UNWRITTEN = [

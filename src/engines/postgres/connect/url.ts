@@ -4,8 +4,8 @@
 // promised here: it repairs a wrong percent-encoding by a guess, reads the files of certificates, and prints warnings. A test compares.
 import { userInfo } from "node:os";
 import { hasUnencodedLogin, UNENCODED_LOGIN } from "../../../core/address.ts";
-import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { checkedParameters, invalidAddress as invalid } from "./parameters.ts";
 
 /** What an address says, decoded. Absent parts fall back as in libpq: PGHOST and its like, then the operating system's user. */
 export interface ConnectionParts {
@@ -52,7 +52,7 @@ export function parsePostgresUrl(url: string, env: NodeJS.ProcessEnv = process.e
     user: chosenUser,
     password: first(passwordParameter, password && decode(password), env.PGPASSWORD),
     database: first(dbname, path && decode(path), env.PGDATABASE) ?? chosenUser,
-    parameters: rest,
+    parameters: checkedParameters(rest),
   };
 }
 
@@ -108,13 +108,10 @@ function toPort(text: string): number {
 }
 
 function decode(text: string): string {
+  if (/%00/.test(text)) throw invalid("it holds %00, which no name or password can");
   try {
     return decodeURIComponent(text);
   } catch {
     throw invalid("it holds a % that is not followed by two hexadecimal digits; write a literal % as %25");
   }
-}
-
-function invalid(why: string): LifeboatError {
-  return new LifeboatError("CONFIG_INVALID", `the address of a PostgreSQL database cannot be read: ${why}`);
 }

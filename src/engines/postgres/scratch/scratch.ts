@@ -17,9 +17,9 @@ export interface ScratchPlace {
 /** `source` is asked only where scratch might be the source itself. The server's address is read when scratch is used: CONFIG_INVALID. */
 export function scratchPlace(options: ScratchSurroundings, source: (work: Work) => Promise<Connection>): ScratchPlace {
   const urlOf = (): string | undefined => {
-    const url = options.scratch?.url?.read();
-    if (url !== undefined) connectionFromUrl(url);
-    return url;
+    const url = options.scratch?.url;
+    url?.as(connectionFromUrl);
+    return url?.read();
   };
   return {
     async check(serverMajor, work) {
