@@ -35,6 +35,7 @@ const SENTENCES = {
   erase: ({ subject }) => `erase again what the erasure ledger names: ${subject}`,
   record: ({ subject }) => `record in the erasure ledger: ${subject}`,
   leave: ({ subject }) => `do not record ${subject}`,
+  "leave-open": ({ subject }) => `leave ${subject} open`,
   name: ({ subject }) => `name it ${subject}`,
   replace: ({ subject }) => `replace ${subject}`,
   keep: ({ subject, name }) => `keep ${subject} as ${name}`,

@@ -58,7 +58,7 @@ notify: { ops: { kind: webhook, url: "http://127.0.0.1:${port}/", secret: "whsec
 }
 
 test("R45 a restore of a guarded source takes a second person, exactly that plan, once", { skip }, async (t) => {
-  const { world, shop, database, told, keyFile } = await guarded(t);
+  const { world, shop, database, told: messages, keyFile } = await guarded(t);
   const refused = async (why: RegExp, ...args: readonly string[]): Promise<void> => {
     const ran = await world.expect(13, ...args, "--json");
     assert.match(ran.message ?? "", why, args.join(" "));
@@ -93,18 +93,29 @@ test("R45 a restore of a guarded source takes a second person, exactly that plan
   await refused(/another plan/, "restore", "shop", "--approved", next.id);
 
   await refused(/takes the approval/, "accept", restored.job, "--yes", "shop");
-  assert.equal(told.length, 0);
+  assert.equal(messages.length, 0);
   await world.expect(0, ...order, "--break-glass", "production is down and no one answers");
-  assert.equal(told.filter((body) => body.includes("BREAK_GLASS") && body.includes("no one answers")).length, 1);
+  assert.equal(messages.filter((body) => body.includes("BREAK_GLASS") && body.includes("no one answers")).length, 1);
 
   // A frozen merge shows rows, until it ends: who erases a person is told of it.
   await query(shop, "delete from orders where id = 4712");
   const merge = (await world.expect(0, "restore", "shop", "--merge", "--tables", "orders", "--request-approval", "--json")).json();
   const sealed = () => readdirSync(join(world.repository, "approvals", merge.id)).filter((name) => name.endsWith(".age"));
   assert.equal(sealed().length, 1);
-  const forgotten = (await world.expect(0, "forget", "shop", "--table", "orders", "--key", "4712", "--reason", "DSAR-1", "--json")).json();
-  const commands: string[] = forgotten.next.flatMap((one: { commands: string[] }) => one.commands);
-  assert.ok(commands.includes(`lifeboat approvals revoke ${merge.id}`), commands.join("\n"));
+  const erase = (table: string, ...rest: string[]) =>
+    world.expect(0, "forget", "shop", "--table", table, "--key", "4712", "--reason", "DSAR-1", ...rest);
+  const told = `leave approval ${merge.id} open (the plan of its restore shows rows of these tables until ${merge.expiresAt}, and is refused when an erased one is part of it; \`lifeboat approvals revoke ${merge.id}\` removes it)`;
+  assert.ok((await erase("orders", "--plan")).stdout.includes(told), "the plan of the erasure says so");
+  assert.equal(sealed().length, 1, "and removes nothing");
+  const revokes = async (table: string) =>
+    (await erase(table, "--json"))
+      .json()
+      .next.some(({ commands }: { commands: string[] }) => commands.includes(`lifeboat approvals revoke ${merge.id}`));
+  await query(shop, "create table other (id int primary key)");
+  assert.ok(!(await erase("other", "--plan")).stdout.includes(merge.id), "it shows no row of that table");
+  assert.deepEqual([await revokes("other"), await revokes("orders")], [false, true]);
+  await world.expect(0, "approve", merge.id, "--digest", merge.digest, "--key", keyFile("ada", ada.pem));
+  await refused(/another plan/, "restore", "shop", "--approved", merge.id);
   await world.expect(0, "approvals", "revoke", merge.id);
   assert.deepEqual(sealed(), []);
 

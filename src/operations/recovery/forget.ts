@@ -17,6 +17,7 @@ import {
   saltOf,
 } from "../../repository/erasures.ts";
 import { thisOwner } from "../../repository/owner.ts";
+import { plansShowing } from "../approval/sealed.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
 
@@ -108,7 +109,16 @@ export async function planForget(context: Context, source: Source, request: Forg
       reason: `${counted(one.live, `live ${row}`)}${request.follow ? "" : "; --follow records them too"}`,
     }),
   );
-  return { verb: "forget", source: source.name, steps: [...(same === undefined ? [head] : []), ...steps], refusals: [] };
+  const recorded = [table, ...(request.follow ? followers.map((one) => one.table) : [])];
+  const shown = (await plansShowing(context, source.name, recorded, watch)).map(
+    ({ id, operation, expiresAt }): PlanStep => ({
+      action: "leave-open",
+      subject: `approval ${id}`,
+      effect: "none",
+      reason: `the plan of its ${operation} shows rows of these tables until ${expiresAt}, and is refused when an erased one is part of it; \`lifeboat approvals revoke ${id}\` removes it`,
+    }),
+  );
+  return { verb: "forget", source: source.name, steps: [...(same === undefined ? [head] : []), ...steps, ...shown], refusals: [] };
 }
 
 /** USAGE, CAPABILITY_MISSING. */

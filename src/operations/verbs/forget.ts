@@ -4,7 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import { shellWord } from "../../core/shell.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import { type Erasure, readErasures } from "../../repository/erasures.ts";
-import { sweepSealed } from "../approval/sealed.ts";
+import { plansShowing, sweepSealed } from "../approval/sealed.ts";
 import { operation } from "../operation.ts";
 import { pointsOf } from "../points/points.ts";
 import { forgetRows, planForget, revoke } from "../recovery/forget.ts";
@@ -107,7 +107,9 @@ export const forget = operation({
   async run(context, request) {
     const source = sourceNamed(context, request.source);
     const { job, entry, live, recorded, left: others } = await forgetRows(context, source, request, context);
-    const plans = (await sweepSealed(context, context)).filter((one) => one.source === source.name);
+    await sweepSealed(context, context);
+    const named = [entry.table, ...recorded.map((one) => one.entry.table)];
+    const plans = await plansShowing(context, source.name, named, context);
     const { row } = wordsOf(source.engine.name);
     const still = recorded.reduce((sum, one) => sum + one.live, live);
     const left = `${counted(still, row)} of the live database ${still === 1 ? "matches" : "match"}: delete ${still === 1 ? "it" : "them"} in the application`;
