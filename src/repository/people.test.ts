@@ -58,11 +58,11 @@ test("R45 a revoked token says so after a restart, and the sessions begun with i
       { name: "ci", roles: ["viewer"], createdAt: at, createdBy: "op@host", expiresAt: later },
       randomBytes,
     );
-    const session = people.beginSession(
-      { kind: "token", name: "ci", roles: ["viewer"], tokenId: record.id, createdAt: at, endsAt: later },
+    const session = people.beginSession({ kind: "token", name: "ci", tokenId: record.id, createdAt: at, endsAt: later }, randomBytes);
+    const other = people.beginSession(
+      { kind: "person", name: "alice", signedIn: { issuer: "https://id", groups: ["dba"] }, createdAt: at, endsAt: later },
       randomBytes,
     );
-    const other = people.beginSession({ kind: "person", name: "alice", roles: ["viewer"], createdAt: at, endsAt: later }, randomBytes);
     assert.equal(people.findSession(session.text)?.tokenId, record.id);
     people.revokeToken(record.id, later);
     people.close();

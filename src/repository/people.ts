@@ -24,21 +24,27 @@ export interface TokenRecord {
   readonly lastUsedFrom?: string | undefined;
 }
 
+/** Who a provider of sign-ins said a person is. What that allows is asked of the configuration with each request. */
+export interface SignedIn {
+  readonly issuer: string;
+  readonly groups: readonly string[];
+}
+
 /** A person who signed in. */
 export interface SessionRecord {
   readonly id: string;
   readonly kind: "person" | "token";
   readonly name: string;
-  readonly roles: readonly Role[];
-  /** The token that it was begun with: it ends with the token. */
+  /** The token that it was begun with: it has the token's roles, and ends with it. */
   readonly tokenId?: string | undefined;
+  readonly signedIn?: SignedIn | undefined;
   readonly createdAt: Date;
   readonly seenAt: Date;
   readonly endsAt: Date;
 }
 
 export type NewToken = Pick<TokenRecord, "name" | "roles" | "person" | "createdAt" | "createdBy" | "expiresAt">;
-export type NewSession = Pick<SessionRecord, "kind" | "name" | "roles" | "tokenId" | "createdAt" | "endsAt">;
+export type NewSession = Pick<SessionRecord, "kind" | "name" | "tokenId" | "signedIn" | "createdAt" | "endsAt">;
 type Random = (count: number) => Uint8Array;
 
 export interface People {
@@ -63,8 +69,9 @@ const SCHEMA = `
   create table if not exists token (id text primary key, digest blob not null, name text not null, roles text not null, person text,
     createdAt integer not null, createdBy text not null, expiresAt integer not null, revokedAt integer, lastUsedAt integer,
     lastUsedFrom text) without rowid;
-  create table if not exists session (id text primary key, digest blob not null, kind text not null, name text not null,
-    roles text not null, tokenId text, createdAt integer not null, seenAt integer not null, endsAt integer not null) without rowid;`;
+  drop table if exists session;
+  create table if not exists signedIn (id text primary key, digest blob not null, kind text not null, name text not null,
+    tokenId text, signedIn text, createdAt integer not null, seenAt integer not null, endsAt integer not null) without rowid;`;
 
 /** Scanners of source code find what begins so. */
 export const TOKEN_PREFIX = "lbt_";
@@ -120,8 +127,8 @@ const sessionRow = z.object({
   id: z.string(),
   kind: z.enum(["person", "token"]),
   name: z.string(),
-  roles: z.pipe(json, roles),
   tokenId: maybe(z.string()),
+  signedIn: maybe(z.pipe(json, z.object({ issuer: z.string(), groups: z.array(z.string()) }))),
   createdAt: date,
   seenAt: date,
   endsAt: date,
@@ -134,7 +141,7 @@ export function openPeople(path: string): People {
     opened ??= openPrivateDatabase(path, SCHEMA);
     return opened;
   };
-  const rowOf = (table: "token" | "session", prefix: string, text: string): unknown => {
+  const rowOf = (table: "token" | "signedIn", prefix: string, text: string): unknown => {
     const [, kind, id = ""] = CREDENTIAL.exec(text) ?? [];
     const row = kind === prefix ? use().prepare(`select * from ${table} where id = ?`).get(id) : undefined;
     const stored = row === undefined ? NO_DIGEST : digest.parse(row.digest);
@@ -173,22 +180,25 @@ export function openPeople(path: string): People {
       ),
     revokeToken(id, at) {
       use().prepare("update token set revokedAt = ? where id = ? and revokedAt is null").run(at.getTime(), id);
-      use().prepare("delete from session where tokenId = ?").run(id);
+      use().prepare("delete from signedIn where tokenId = ?").run(id);
     },
-    beginSession({ kind, name, roles: given, tokenId, createdAt, endsAt }, random) {
+    beginSession({ kind, name, tokenId, signedIn, createdAt, endsAt }, random) {
       const { id, text, digest: stored } = makeCredential(SESSION_PREFIX, random);
       use()
-        .prepare("insert into session values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .run(id, stored, kind, name, JSON.stringify(given), tokenId ?? null, createdAt.getTime(), createdAt.getTime(), endsAt.getTime());
-      return { text, record: { id, kind, name, roles: given, tokenId, createdAt, seenAt: createdAt, endsAt } };
+        .prepare("insert into signedIn values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .run(
+          ...[id, stored, kind, name, tokenId ?? null, signedIn === undefined ? null : JSON.stringify(signedIn)],
+          ...[createdAt.getTime(), createdAt.getTime(), endsAt.getTime()],
+        );
+      return { text, record: { id, kind, name, tokenId, signedIn, createdAt, seenAt: createdAt, endsAt } };
     },
     findSession(text) {
-      const row = rowOf("session", SESSION_PREFIX, text);
+      const row = rowOf("signedIn", SESSION_PREFIX, text);
       return row === undefined ? undefined : sessionRow.parse(row);
     },
-    sessionSeen: (id, at) => noted(() => use().prepare("update session set seenAt = ? where id = ?").run(at.getTime(), id)),
-    endSession: (id) => void use().prepare("delete from session where id = ?").run(id),
-    forgetSessions: (before) => void use().prepare("delete from session where endsAt < ?").run(before.getTime()),
+    sessionSeen: (id, at) => noted(() => use().prepare("update signedIn set seenAt = ? where id = ?").run(at.getTime(), id)),
+    endSession: (id) => void use().prepare("delete from signedIn where id = ?").run(id),
+    forgetSessions: (before) => void use().prepare("delete from signedIn where endsAt < ?").run(before.getTime()),
     close: () => opened?.close(),
   });
 }

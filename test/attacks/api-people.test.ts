@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { compose } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { People } from "../../src/repository/people.ts";
@@ -72,7 +73,7 @@ test("R45 a session is new at each sign-in; sign-out, idleness, age and the end 
   const later = new Date(Date.now() + 3_600_000);
   let made: readonly string[] = [];
   await withPeople(world, (people) => {
-    const person = { kind: "person", name: "bob", roles: ["viewer"] } as const;
+    const person = { kind: "token", name: "ci", tokenId: people.tokens()[0]?.id } as const;
     const texts = [
       people.beginSession({ ...person, createdAt: past, endsAt: later }, randomBytes).text,
       people.beginSession({ ...person, createdAt: new Date(), endsAt: new Date(Date.now() - 1000) }, randomBytes).text,
@@ -122,11 +123,27 @@ test("R45 a page of another site changes nothing with the cookie of a person, an
   answer.resume();
 });
 
+test("R45 a service without a public address takes the origin of its own page alone, and never none", async (t) => {
+  const service = await beginService(await worldWith(t, "{}"));
+  const token = await service.token(["operator"]);
+  const own = { origin: service.url, "x-lifeboat": "1" };
+  const cookie = cookiesOf(await signIn(service, token, own));
+  const resume = (headers: Readonly<Record<string, string>>): Promise<Response> =>
+    service.ask("/api/resume", { method: "POST", body: { source: "shop" }, headers: { cookie, ...headers } });
+  for (const headers of [{ "x-lifeboat": "1" }, { ...own, origin: "null" }, { ...own, origin: "http://127.0.0.1:1" }]) {
+    assert.equal((await signIn(service, token, headers as Record<string, string>)).status, 403, JSON.stringify(headers));
+    assert.equal((await resume(headers as Record<string, string>)).status, 403, JSON.stringify(headers));
+  }
+  const answer = await resume(own);
+  assert.equal(answer.status, 202, await answer.text());
+});
+
 test("R45 sign-in with OpenID Connect maps groups to roles, and refuses every answer that is not its own", async (t) => {
   const provider = await beginOidcProvider(t);
   const { issuer, clientId, clientSecret } = provider;
   const oidc = `{ issuer: "${issuer}", clientId: ${clientId}, clientSecret: "\${OIDC_SECRET}", roles: { restorer: [dba], viewer: ["*"] } }`;
-  const world = await worldWith(t, `{ publicUrl: "${ORIGIN}", signInsPerMinute: 1000, oidc: ${oidc} }`, { OIDC_SECRET: clientSecret });
+  const peopleWith = (of: string): string => `{ publicUrl: "${ORIGIN}", signInsPerMinute: 1000, oidc: ${of} }`;
+  const world = await worldWith(t, peopleWith(oidc), { OIDC_SECRET: clientSecret });
   const service = await beginService(world);
   const begin = async () => {
     const begun = await service.ask("/api/session/oidc");
@@ -145,6 +162,18 @@ test("R45 sign-in with OpenID Connect maps groups to roles, and refuses every an
   const me = await jsonOf(service.ask("/api/session", { headers: { cookie: session } }));
   assert.deepEqual(me, { ...me, kind: "person", name: "alice@example.com", roles: ["viewer", "restorer"], way: "session" });
   assert.equal((await end(flow)).status, 401, "the answer is not accepted twice");
+
+  // What a group may do is asked of the configuration with each request. A session of a provider that is gone has ended.
+  const reload = async (people: string): Promise<void> => {
+    const seen = service.lines.length;
+    editConfig(world, (text) => text.replace(/^people: .*$/m, () => `people: ${people}`));
+    while (!service.lines.slice(seen).some((line) => line.includes("the configuration was loaded again"))) await sleep(50);
+  };
+  await reload(peopleWith(oidc.replace("[dba]", "[others]")));
+  assert.deepEqual((await jsonOf(service.ask("/api/session", { headers: { cookie: session } }))).roles, ["viewer"]);
+  await reload(`{ publicUrl: "${ORIGIN}" }`);
+  assert.equal((await service.ask("/api/session", { headers: { cookie: session } })).status, 401, "it is gone");
+  await reload(peopleWith(oidc));
 
   const stolen = await begin();
   assert.equal((await end({ ...stolen, cookie: "" })).status, 401, "another browser does not get the session");

@@ -86,24 +86,30 @@ function byToken(token: TokenRecord, people: People, now: Date, from: string | u
   };
 }
 
-export const sessionOfToken = (token: TokenRecord): Pick<SessionRecord, "kind" | "name" | "roles" | "tokenId"> => ({
+export const sessionOfToken = (token: TokenRecord): Pick<SessionRecord, "kind" | "name" | "tokenId"> => ({
   kind: token.person === undefined ? "token" : "person",
   name: nameOfToken(token),
-  roles: token.roles,
   tokenId: token.id,
 });
 
 function bySession(text: string, config: PeopleConfig, people: People, now: Date, from: string | undefined): Caller | undefined {
   const session = people.findSession(text);
-  const token = session?.tokenId === undefined ? undefined : people.tokens().find(({ id }) => id === session.tokenId);
-  const isTokenOver = session?.tokenId !== undefined && (token === undefined || token.revokedAt !== undefined || token.expiresAt <= now);
-  if (session === undefined || session.endsAt <= now || idleMs(session, now) >= config.sessionIdleMs || isTokenOver) {
-    if (session !== undefined) people.endSession(session.id);
+  if (session === undefined) return undefined;
+  const roles = rolesNow(session, config, people, now);
+  if (session.endsAt <= now || idleMs(session, now) >= config.sessionIdleMs || roles === undefined) {
+    people.endSession(session.id);
     return undefined;
   }
   if (idleMs(session, now) >= Math.min(LAST_USE_MS, config.sessionIdleMs / 10)) people.sessionSeen(session.id, now);
-  const { kind, name, roles, id } = session;
+  const { kind, name, id } = session;
   return { actor: actorOf(kind, name, from), roles, way: "session", key: `session:${id}`, session };
+}
+
+/** What its token, or the present configuration, allows the session. Undefined: the token or the provider of the sign-in no longer counts. */
+function rolesNow({ tokenId, signedIn }: SessionRecord, { oidc }: PeopleConfig, people: People, now: Date): readonly Role[] | undefined {
+  if (signedIn !== undefined) return oidc?.issuer === signedIn.issuer ? rolesOf(signedIn.groups, oidc.roles) : undefined;
+  const token = people.tokens().find(({ id }) => id === tokenId);
+  return token === undefined || token.revokedAt !== undefined || token.expiresAt <= now ? undefined : token.roles;
 }
 
 const idleMs = ({ seenAt }: SessionRecord, now: Date): number => now.getTime() - seenAt.getTime();

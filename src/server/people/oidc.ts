@@ -3,11 +3,13 @@ import type { Context as Request } from "hono";
 import type { Configuration } from "openid-client";
 import type { Config } from "../../config/load.ts";
 import { LifeboatError } from "../../core/errors.ts";
-import type { Role } from "../../core/people.ts";
+import type { SessionRecord } from "../../repository/people.ts";
 import type { Service } from "../service.ts";
-import { cookieOf, rolesOf } from "./caller.ts";
+import { cookieOf } from "./caller.ts";
 
 type Oidc = NonNullable<Config["people"]["oidc"]>;
+
+type Person = Required<Pick<SessionRecord, "name" | "signedIn">>;
 
 interface Pending {
   readonly state: string;
@@ -61,7 +63,7 @@ export class SignIns {
   }
 
   /** The person who came back, and the cookie that ends the sign-in. SIGN_IN_FAILED. */
-  async end(request: Request): Promise<{ readonly person: { readonly name: string; readonly roles: Role[] }; readonly cookie: string }> {
+  async end(request: Request): Promise<{ readonly person: Person; readonly cookie: string }> {
     const { oidc, publicUrl } = this.#config();
     const id = cookieOf(request, COOKIE) ?? "";
     const pending = this.#pending.get(id);
@@ -121,12 +123,12 @@ function failed(what: string, cause: unknown): LifeboatError {
 }
 
 /** Claims are the provider's; what is not a text is not a name or group. */
-function personOf(claims: Readonly<Record<string, unknown>>, { nameClaim, groupsClaim, roles }: Oidc): { name: string; roles: Role[] } {
+function personOf(claims: Readonly<Record<string, unknown>>, { issuer, nameClaim, groupsClaim }: Oidc): Person {
   const given = claims[groupsClaim];
   const groups = (Array.isArray(given) ? given : [given]).filter((group): group is string => typeof group === "string");
   // An address that was not verified may belong to another person.
   const isUsable = nameClaim !== "email" || claims.email_verified !== false;
   const name = [isUsable ? claims[nameClaim] : undefined, claims.sub].find((one): one is string => typeof one === "string" && one !== "");
   if (name === undefined) throw new LifeboatError("SIGN_IN_FAILED", "the provider's answer names no person");
-  return { name: name.slice(0, 200), roles: rolesOf(groups, roles) };
+  return { name: name.slice(0, 200), signedIn: { issuer, groups } };
 }

@@ -46,7 +46,8 @@ export const REQUEST_HEADER = "x-lifeboat";
 export function assertOwnOrigin(request: Request, { people: { publicUrl } }: Config): void {
   const { req } = request;
   const site = req.header("sec-fetch-site");
-  const isOurs = [publicUrl, originOfHost(request)].includes(req.header("origin"));
+  const origin = req.header("origin");
+  const isOurs = origin !== undefined && [publicUrl, originOfHost(request)].includes(origin);
   if (isOurs && req.header(REQUEST_HEADER) !== undefined && (site === undefined || site === "same-origin")) return;
   throw new LifeboatError("FORBIDDEN", "a session can change something only from the dashboard of this service", {
     hint: "send Origin and X-Lifeboat with a session, or use a token",

@@ -89,7 +89,7 @@ export function sessionRoutes(api: Hono<ApiEnv>, service: Service, rates: Rates)
 async function beginSession(
   request: Request,
   { clock, config, log, use }: Service,
-  of: Pick<SessionRecord, "kind" | "name" | "roles" | "tokenId">,
+  of: Pick<SessionRecord, "kind" | "name" | "tokenId" | "signedIn">,
 ): Promise<Response> {
   const now = clock.now();
   const endsAt = new Date(now.getTime() + config().people.sessionLifetimeMs);
@@ -97,7 +97,7 @@ async function beginSession(
     const brought = people.findSession(cookieOf(request, SESSION_COOKIE) ?? "");
     if (brought !== undefined) people.endSession(brought.id);
     people.forgetSessions(now);
-    log.info("a session begins", { name: of.name, roles: of.roles.join(","), from: addressOf(request, config().people) });
+    log.info("a session begins", { name: of.name, from: addressOf(request, config().people) });
     const { text } = people.beginSession({ ...of, createdAt: now, endsAt }, (count) => clock.randomBytes(count));
     return new Response(null, {
       status: 204,
