@@ -27,6 +27,9 @@ export function decodeReferences(text: string): string {
   return text.replace(ENCODED, (run) => shift(run, -BASE));
 }
 
+/** Whether the text has an encoded reference. */
+export const isEncoded = (text: string): boolean => text.search(ENCODED) >= 0;
+
 export interface Lookup {
   variable(name: string): string | undefined;
   /** Content of a file, without its last line end; throws a LifeboatError that says why not. */

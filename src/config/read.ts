@@ -1,6 +1,16 @@
 // The values of a configuration, read by the option tables: defaults, environment, names with units, and each fault at its place.
 import { LifeboatError } from "../core/errors.ts";
-import { type Group, groupsOf, Mismatch, type Option, type Scalar, type Section, type Shape, variableOf } from "../core/option.ts";
+import {
+  type Group,
+  groupsOf,
+  Mismatch,
+  type Option,
+  type OptionTable,
+  type Scalar,
+  type Section,
+  type Shape,
+  variableOf,
+} from "../core/option.ts";
 import { type Late, Secret } from "../core/secret.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
@@ -101,24 +111,25 @@ class Reader {
     const misspelt = this.problems.length > before;
     const written: Values = {};
     const loaded: Values = {};
-    const unresolved: unknown[] = [];
+    let unresolved: Unresolved | undefined;
     for (const group of groups) {
       const values: Values = {};
-      for (const [key, option] of Object.entries(group.table)) {
-        const of = group === groups[0] ? undefined : `${choice?.word} ${named}`;
+      let lacking: Unresolved | undefined;
+      const of = group === groups[0] ? undefined : `${choice?.word} ${named}`;
+      for (const [key, option] of optionsOf(group.table)) {
         // Beside a misspelt option, that one of the choice is missing says nothing more.
         const value = misspelt && of !== undefined && raw[key] === undefined ? undefined : this.#option(option, raw, path, key, of);
         if (value === undefined) continue;
         written[key] = value;
         values[option.as ?? key] = option.late === true ? late(value) : value;
+        if (option.late !== true && value instanceof Unresolved) lacking ??= value;
       }
-      const whole = unresolvedIn(Object.values(values)) ?? values;
       if (group.as === undefined) Object.assign(loaded, values);
-      else loaded[group.as] = group.late === true ? late(whole) : whole;
-      if (group.late !== true) unresolved.push(whole);
+      else loaded[group.as] = group.late === true ? late(lacking ?? values) : (lacking ?? values);
+      if (group.late !== true) unresolved ??= lacking;
     }
     if (this.problems.length === before) this.#check([shape.rule, chosen?.rule], written, Object.keys(raw), path);
-    return unresolvedIn(unresolved) ?? loaded;
+    return unresolved ?? loaded;
   }
 
   #option(option: Option, raw: Readonly<Values>, holder: Path, key: string, of: string | undefined): unknown {
@@ -136,18 +147,18 @@ class Reader {
   #given(option: Option | undefined, raw: Readonly<Values>, key: string): unknown {
     // An empty key says nothing: the variable may.
     const said = raw[key] ?? undefined;
-    if (said !== undefined || option === undefined) return said;
+    if (said !== undefined || option?.env === undefined) return said;
     const variable = variableOf(option, raw);
     const value = variable === undefined ? undefined : this.#around.env[variable];
     return variable !== undefined && value ? new Secret(variable, () => value) : undefined;
   }
 
   #refuseUnknown(shape: Section, groups: readonly Group[], raw: Readonly<Values>, path: Path, named: string | undefined): void {
-    const known = groups.flatMap(({ table }) => Object.keys(table));
-    const elsewhere = groupsOf(shape).flatMap(({ table }) => Object.keys(table));
     for (const key of Object.keys(raw)) {
-      if (known.includes(key)) continue;
-      const message = elsewhere.includes(key)
+      if (groups.some(({ table }) => Object.hasOwn(table, key))) continue;
+      const isOfAnother = groupsOf(shape).some(({ table }) => Object.hasOwn(table, key));
+      const known = groups.flatMap(({ table }) => Object.keys(table));
+      const message = isOfAnother
         ? `${title(path)}: ${shape.choice?.word} ${named} has no option ${key}: remove it`
         : `${title(path)} has no option "${key}"${didYouMean(key, known)}`;
       this.#fault([...path, key], "key", message);
@@ -184,11 +195,20 @@ const unresolvedIn = (values: readonly unknown[]): Unresolved | undefined => val
 
 const title = (path: Path): string => (path.length === 0 ? "the configuration" : nameOf(path));
 
+const optionsByTable = new WeakMap<OptionTable, readonly (readonly [key: string, option: Option])[]>();
+
+/** The options of a table, taken apart once: a configuration may have thousands of sections of one kind. */
+function optionsOf(table: OptionTable): readonly (readonly [key: string, option: Option])[] {
+  const known = optionsByTable.get(table) ?? Object.entries(table);
+  optionsByTable.set(table, known);
+  return known;
+}
+
 const textOf = (raw: unknown): string | undefined => (raw instanceof Secret ? raw.known() : typeof raw === "string" ? raw : undefined);
 
 /** A secret that is not given. */
 const missing = (what: string, key: string, holder: string, variable: string | undefined): Secret =>
-  new Secret(variable ?? key, () => {
+  Secret.absent(variable ?? key, () => {
     const hint = `set ${key} in the source${variable === undefined ? "" : `, or the variable ${variable}`}`;
-    throw new LifeboatError("SECRET_MISSING", `${what} of ${holder} is not given`, { hint });
+    return new LifeboatError("SECRET_MISSING", `${what} of ${holder} is not given`, { hint });
   });

@@ -1,9 +1,9 @@
 // YAML text → plain values, references resolved, and where each of them is written.
-import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type Node, parseAllDocuments, type Scalar } from "yaml";
 import { type ErrorOptions, LifeboatError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { decodeReferences, encodeReferences, interpolate, type Lookup } from "./interpolate.ts";
+import { decodeReferences, encodeReferences, interpolate, isEncoded, type Lookup } from "./interpolate.ts";
 import { configError, nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
+import { NotYaml, parseYaml, type YamlNode, type YamlScalar } from "./yaml.ts";
 
 export type Path = readonly PropertyKey[];
 
@@ -18,88 +18,71 @@ export interface Tree {
 
 const MAX_NODES = 100_000;
 
-/** Reads the text. Throws CONFIG_INVALID for what is not YAML: every syntax error with its place. */
+/** Reads the text. Throws CONFIG_INVALID for what is not YAML, with its place. */
 export function readTree(source: SourceText, lookup: Lookup): Tree {
-  const documents = parseAllDocuments(encodeReferences(source.text), {
-    uniqueKeys: false, // `Reader` looks, in less than quadratic time
-    prettyErrors: false,
-    strict: true,
-  });
-  const document = (Array.isArray(documents) ? documents[0] : undefined) as Document.Parsed | undefined;
-  if (document === undefined) throw configError([problemAt(source, 0, "the file is empty")]);
-  const problems = document.errors.map((error) => problemAt(source, error.pos[0], plain(error.message, error.code)));
-  const second = documents[1];
-  if (second !== undefined)
-    problems.push(problemAt(source, second.range[0], "a second document starts here: one file holds one configuration"));
-  if (problems.length > 0) throw configError(problems);
-  if (document.contents === null) throw configError([problemAt(source, 0, "the file is empty")]);
-
-  const reader = new Reader(source, document, lookup);
-  const value = reader.read(document.contents, []);
+  const root = parse(source);
+  if (root === undefined) throw configError([problemAt(source, 0, "the file is empty")]);
+  const reader = new Reader(source, lookup);
+  const value = reader.read(root, []);
   if (reader.problems.length > 0) throw configError(reader.problems);
-  return { value, secrets: reader.secrets, offsetOf: (path, part) => offsetOf(document, path, part) };
+  return { value, secrets: reader.secrets, offsetOf: (path, part) => offsetOf(root, path, part) };
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: "tabs cannot indent: use spaces",
-  BAD_ALIAS: "this alias names nothing that came before",
-};
+function parse(source: SourceText): YamlNode | undefined {
+  try {
+    return parseYaml(encodeReferences(source.text));
+  } catch (error) {
+    if (!(error instanceof NotYaml)) throw error;
+    throw configError([problemAt(source, error.at, decodeReferences(error.message))]);
+  }
+}
 
-const plain = (message: string, code: string): string => WORDS[code] ?? `this is not YAML: ${decodeReferences(message).replace(/\.$/, "")}`;
+const keyOf = (key: YamlNode): string | undefined => (key.kind === "scalar" ? decodeReferences(String(key.value)) : undefined);
 
 class Reader {
   readonly secrets: string[] = [];
   readonly problems: Problem[] = [];
   readonly #source: SourceText;
-  readonly #document: Document.Parsed;
   readonly #lookup: Lookup;
   #nodes = 0;
 
-  constructor(source: SourceText, document: Document.Parsed, lookup: Lookup) {
+  constructor(source: SourceText, lookup: Lookup) {
     this.#source = source;
-    this.#document = document;
     this.#lookup = lookup;
   }
 
-  read(node: Node | null, path: Path): unknown {
+  read(node: YamlNode, path: Path): unknown {
     this.#nodes += 1;
     // Aliases can multiply without end ("billion laughs"), or contain themselves.
     if (this.#nodes > MAX_NODES || path.length > 50) throw configError([this.#at(node, "too many values, or one that contains itself")]);
-    if (node === null) return null;
-    if (isAlias(node)) return this.read(node.resolve(this.#document) ?? null, path);
-    if (isMap(node)) {
-      const keys = new Set<string>();
-      const entries = node.items.flatMap((pair): [string, unknown][] => {
-        if (!isScalar(pair.key)) {
-          this.problems.push(this.#at(pair.key as Node, "a key must be a word"));
-          return [];
-        }
-        const key = decodeReferences(String(pair.key.value));
-        if (keys.has(key)) this.problems.push(this.#at(pair.key as Node, "this key is here a second time"));
-        keys.add(key);
-        return [[key, this.read(pair.value as Node | null, [...path, key])]];
-      });
-      return Object.fromEntries(entries);
+    if (node.kind === "list") return node.items.map((item, index) => this.read(item, [...path, index]));
+    if (node.kind === "scalar") return typeof node.value === "string" ? this.#text(node, node.value, path) : node.value;
+    const record: Record<string, unknown> = {};
+    for (const [keyNode, item] of node.pairs) {
+      const key = keyOf(keyNode);
+      if (key === undefined || key === "__proto__") {
+        this.problems.push(this.#at(keyNode, "a key must be a word"));
+        continue;
+      }
+      if (Object.hasOwn(record, key)) this.problems.push(this.#at(keyNode, "this key is here a second time"));
+      record[key] = this.read(item, [...path, key]);
     }
-    if (isSeq(node)) return node.items.map((item, index) => this.read(item as Node | null, [...path, index]));
-    return this.#scalar(node as Scalar, path);
+    return record;
   }
 
-  #scalar(node: Scalar, path: Path): unknown {
-    if (typeof node.value !== "string") return node.value;
-    const failing = (origin: string, code: LifeboatError["code"], message: string, options: ErrorOptions): Secret => {
-      const problem = this.#at(node, message);
-      const place = `${problem.file}:${problem.line}:${problem.column}`;
-      const error = new LifeboatError(code, `${place}: ${problem.message}`, {
-        ...options,
-        details: { ...options.details, problems: [problem] },
+  #text(node: YamlScalar, text: string, path: Path): unknown {
+    if (!isEncoded(text)) return text;
+    const absent = (origin: string, code: LifeboatError["code"], message: string, options: ErrorOptions): Secret =>
+      Secret.absent(origin, () => {
+        const problem = this.#at(node, message);
+        const place = `${problem.file}:${problem.line}:${problem.column}`;
+        return new LifeboatError(code, `${place}: ${problem.message}`, {
+          ...options,
+          details: { ...options.details, problems: [problem] },
+        });
       });
-      return new Secret(origin, () => {
-        throw error;
-      });
-    };
     try {
-      const { value, secrets, missing, malformed, origins } = interpolate(node.value, this.#lookup);
+      const { value, secrets, missing, malformed, origins } = interpolate(text, this.#lookup);
       this.secrets.push(...secrets);
       if (malformed !== undefined) this.problems.push(this.#at(node, malformed));
       const [variable] = missing;
@@ -107,37 +90,32 @@ class Reader {
       if (origin === undefined) return value;
       if (variable === undefined) return new Secret(origin, () => value);
       const message = `${nameOf(path)} needs the environment variable ${variable}, which is not set`;
-      return failing(origin, "SECRET_MISSING", message, { details: { variable } });
+      return absent(origin, "SECRET_MISSING", message, { details: { variable } });
     } catch (error) {
       if (!(error instanceof LifeboatError)) throw error;
       const { code, message, details, cause, hint } = error;
-      return failing(String(details.path ?? "its file"), code, `${nameOf(path)}: ${message}`, { cause, hint, details });
+      return absent(String(details.path ?? "its file"), code, `${nameOf(path)}: ${message}`, { cause, hint, details });
     }
   }
 
-  #at(node: Node | null, message: string): Problem {
-    return problemAt(this.#source, node?.range?.[0] ?? 0, message);
+  #at(node: YamlNode, message: string): Problem {
+    return problemAt(this.#source, node.at ?? 0, message);
   }
 }
 
-function offsetOf(document: Document.Parsed, path: Path, part: "key" | "value"): number {
-  let node: unknown = document.contents;
+function offsetOf(root: YamlNode, path: Path, part: "key" | "value"): number {
+  let node: YamlNode | undefined = root;
   let offset = 0;
   path.forEach((step, depth) => {
-    while (isAlias(node)) node = node.resolve(document);
     const last = depth === path.length - 1;
-    if (isMap(node)) {
-      const pair = node.items.find(
-        (item) => isPair(item) && isScalar(item.key) && decodeReferences(String(item.key.value)) === String(step),
-      );
-      const key = pair?.key as Node | undefined;
-      const value = pair?.value as Node | null | undefined;
-      offset = (last && part === "key" ? key?.range?.[0] : (value?.range?.[0] ?? key?.range?.[0])) ?? offset;
+    if (node?.kind === "map") {
+      const [key, value] = node.pairs.find(([one]) => keyOf(one) === String(step)) ?? [];
+      offset = (last && part === "key" ? key?.at : (value?.at ?? key?.at)) ?? offset;
       node = value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(step)];
-      offset = (node as Node | undefined)?.range?.[0] ?? offset;
-    } else node = undefined;
+    } else {
+      node = node?.kind === "list" ? node.items[Number(step)] : undefined;
+      offset = node?.at ?? offset;
+    }
   });
   return offset;
 }

@@ -23,6 +23,13 @@ export class Secret implements Late<string> {
     return new Secret(origin, () => value);
   }
 
+  /** One that cannot be had: reading it throws this. */
+  static absent(origin: string, why: () => Error): Secret {
+    return new AbsentSecret(origin, () => {
+      throw why();
+    });
+  }
+
   read(): string {
     return this.#read();
   }
@@ -40,11 +47,7 @@ export class Secret implements Late<string> {
 
   /** The text where it can be had. */
   known(): string | undefined {
-    try {
-      return this.read();
-    } catch {
-      return undefined;
-    }
+    return this.read();
   }
 
   toString(): string {
@@ -57,5 +60,11 @@ export class Secret implements Late<string> {
 
   [INSPECT](): string {
     return this.toString();
+  }
+}
+
+class AbsentSecret extends Secret {
+  override known(): undefined {
+    return undefined;
   }
 }
