@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { wireChannels } from "./compose/channels.ts";
 import { wireCutOvers } from "./compose/cutovers.ts";
 import { programs } from "./compose/programs.ts";
-import { type SourceSurroundings, wireSource } from "./compose/source.ts";
+import { type SourceSurroundings, wireSources } from "./compose/source.ts";
 import { wireWitnesses } from "./compose/witnesses.ts";
 import { wireWork } from "./compose/work.ts";
 import type { Config } from "./config/load.ts";
@@ -15,7 +15,7 @@ import { combinedObjectiveOf } from "./core/combined.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "./core/errors.ts";
 import type { Promised } from "./core/objectives.ts";
 import { openTrail } from "./operations/audit/trail.ts";
-import type { ApprovalPolicy, Aside, Context, Source } from "./operations/context.ts";
+import type { ApprovalPolicy, Aside, Context } from "./operations/context.ts";
 import type { PointEntry } from "./operations/points/points.ts";
 import type { Storage } from "./ports/storage.ts";
 import { openEvenAway } from "./repository/away.ts";
@@ -64,9 +64,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       : await openRepository(storage, trust, memory, signal);
     const { tools } = config;
     const catalog = openCatalog(repository, tools.stateDirectory ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lifeboat"));
-    const sources = new Map<string, Source>();
-    for (const name of Object.keys(config.sources))
-      sources.set(name, await wireSource(config, name, around, archivesIn(config, env, repository.identity.id)));
+    const sources = await wireSources(config, around, archivesIn(config, env, repository.identity.id));
     const stateFile = (name: string): string => join(state, `${name}-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`);
     const people = openPeople(stateFile("people"));
     const work = wireWork(config, clock);
@@ -93,7 +91,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       spoolDirectory: tools.spoolDirectory,
       storageClass: config.repository.storage.class,
       lockMs: config.repository.storage.objectLockMs,
-      timeZone: config.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+      timeZone: () => config.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
       lifeboat,
       configuration: config.digest,
       combinedObjective: combinedObjectiveOf(

@@ -48,28 +48,60 @@ const STORED_ONLY = {
   },
 };
 
-/** `archives`: the folder for log that waits to be stored. */
-export async function wireSource(
-  config: Config,
-  name: string,
-  { clock, storedOnly }: SourceSurroundings,
-  archives: string,
-): Promise<Source> {
-  const source = config.source(name);
-  const descriptor = descriptorOf(config, source.provider);
-  const { managed, scratchHere } = descriptor;
-  const adapter = storedOnly && !managed ? STORED_ONLY : await descriptor.load();
-  const policy = source.policy === undefined ? undefined : config.policies[source.policy];
-  const snapshots = snapshotPolicyOf(policy, descriptor);
-  const windowMs = policy?.windowMs ?? descriptor.windowMs;
-  const objective = objectiveOf(descriptor.objectives, source.objectives);
-  const desired = {
-    windowMs,
-    protect: snapshots.protect,
-    rules: snapshots.rules,
-    names: [snapshots.preDeploy.name],
-    encryptionProvider: policy?.encryptionProvider,
+/** Every source by its name. `archives`: the folder for log that waits to be stored. */
+export async function wireSources(config: Config, around: SourceSurroundings, archives: string): Promise<Map<string, Source>> {
+  const sources = new Map<string, Source>();
+  // Thousands of sources may share a provider and a policy: what the two mean together is worked out once.
+  const shared = new Map<string, Shared>();
+  for (const name of Object.keys(config.sources)) {
+    const { provider, policy } = config.source(name);
+    const key = JSON.stringify([provider, policy]);
+    const parts = shared.get(key) ?? (await sharedParts(config, provider, policy, around));
+    shared.set(key, parts);
+    sources.set(name, wireSource(config, name, { clock: around.clock, archives, ...parts }));
+  }
+  return sources;
+}
+
+/** What sources of one provider and one policy have in common. */
+type Shared = Awaited<ReturnType<typeof sharedParts>>;
+
+async function sharedParts(config: Config, provider: string, policy: string | undefined, { storedOnly }: SourceSurroundings) {
+  const descriptor = descriptorOf(config, provider);
+  return {
+    descriptor,
+    adapter: storedOnly && !descriptor.managed ? STORED_ONLY : await descriptor.load(),
+    ...wirePolicy(policy === undefined ? undefined : config.policies[policy], descriptor),
   };
+}
+
+function wirePolicy(policy: PolicyConfig | undefined, descriptor: ProviderDescriptor) {
+  const windowMs = policy?.windowMs ?? descriptor.windowMs;
+  const snapshotPolicy = snapshotPolicyOf(policy, descriptor);
+  return {
+    policy: policyOf(policy),
+    windowMs,
+    snapshotPolicy,
+    desired: {
+      windowMs,
+      protect: snapshotPolicy.protect,
+      rules: snapshotPolicy.rules,
+      names: [snapshotPolicy.preDeploy.name],
+      encryptionProvider: policy?.encryptionProvider,
+    },
+    changes: policy?.changes,
+    baseCron: descriptor.archives && windowMs !== undefined ? inTimeZone(policy?.base ?? WEEKLY, policy?.timeZone) : undefined,
+    expireCron: policy === undefined ? undefined : inTimeZone(policy.expire ?? DAILY, policy.timeZone),
+    jitterMs: policy?.jitterMs ?? 0,
+  };
+}
+
+type Wiring = Shared & Pick<SourceSurroundings, "clock"> & { readonly archives: string };
+
+function wireSource(config: Config, name: string, { clock, archives, descriptor, adapter, desired, ...ofPolicy }: Wiring): Source {
+  const source = config.source(name);
+  const { managed, scratchHere } = descriptor;
+  const objective = objectiveOf(descriptor.objectives, source.objectives);
   const common = () => ({ engineOptions: source.engine, tools: config.tools.programs[descriptor.engine.name]?.read() });
   let engine: Engine | undefined;
   let provider: Provider | undefined;
@@ -97,19 +129,13 @@ export async function wireSource(
       return provider;
     },
     objective,
-    policy: policyOf(policy),
-    windowMs,
+    ...ofPolicy,
     archive: descriptor.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
-    snapshotPolicy: snapshots,
     get scratchDirectory() {
       return scratchHere && source.scratch.url === undefined ? (config.scratch.directory?.read() ?? tmpdir()) : undefined;
     },
     drills: drillsOf(config, name),
-    changes: policy?.changes,
     sizeLimitBytes: source.sizeLimitBytes,
-    baseCron: descriptor.archives && windowMs !== undefined ? inTimeZone(policy?.base ?? WEEKLY, policy?.timeZone) : undefined,
-    expireCron: policy === undefined ? undefined : inTimeZone(policy.expire ?? DAILY, policy.timeZone),
-    jitterMs: policy?.jitterMs ?? 0,
     labels: source.labels.length > 0 ? source.labels : undefined,
     probes: source.checks.map(probeOf),
     hooks: source.hooks,

@@ -20,30 +20,38 @@ export const visible = (text: string): string => (ONE_HIDDEN.test(text) ? text.r
  * which is then not copied.
  */
 export function shown<T>(data: T): T {
-  return copy(data) as T;
+  return (isSafe(data) ? data : copy(data)) as T;
+}
+
+/** Whether an object is one of data: its fields are shown, those of other classes are not. */
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
+/** Looked at first, because it makes nothing: a long list of safe texts, as they usually are, costs no memory. */
+function isSafe(value: unknown): boolean {
+  if (typeof value === "string") return !ONE_HIDDEN.test(value);
+  if (typeof value !== "object" || value === null) return true;
+  if (Array.isArray(value)) return value.every(isSafe);
+  if (value instanceof Map || value instanceof Set || value instanceof Error) return false;
+  if (!isPlain(value)) return true;
+  for (const key in value) if (ONE_HIDDEN.test(key) || !isSafe((value as Record<string, unknown>)[key])) return false;
+  return true;
 }
 
 function copy(value: unknown): unknown {
   if (typeof value === "string") return visible(value);
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    const items = value.map(copy);
-    return items.every((item, index) => item === value[index]) ? value : items;
-  }
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [copy(key), copy(item)]));
-  if (value instanceof Set) return new Set([...value].map(copy));
-  const prototype: unknown = Object.getPrototypeOf(value);
+  if (Array.isArray(value)) return value.map(shown);
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [shown(key), shown(item)]));
+  if (value instanceof Set) return new Set([...value].map(shown));
   if (value instanceof Error)
-    return Object.assign(Object.create(prototype as object), copyFields(value), { message: visible(value.message) });
-  return prototype === Object.prototype || prototype === null ? copyFields(value) : value;
+    return Object.assign(Object.create(Object.getPrototypeOf(value) as object), copyFields(value), { message: visible(value.message) });
+  return isPlain(value) ? copyFields(value) : value;
 }
 
-function copyFields(value: object): object {
-  const fields = Object.entries(value);
-  const items = fields.map(([, item]) => copy(item));
-  const isSafe = fields.every(([key, item], index) => visible(key) === key && item === items[index]);
-  return isSafe ? value : Object.fromEntries(fields.map(([key], index) => [visible(key), items[index]]));
-}
+const copyFields = (value: object): object => Object.fromEntries(Object.entries(value).map(([key, item]) => [visible(key), shown(item)]));
 
 /** The controls allowed in multi-line text: line ends, and the program's own colours. */
 const OWN = "\\n|\\x1b\\[(?:1|2|22|31|32|33|36|39)m";

@@ -163,8 +163,8 @@ export interface Context {
   readonly storageClass?: string | undefined;
   /** How long new backups are locked against deletion. */
   readonly lockMs?: number | undefined;
-  /** Time zone of times that are given without one. */
-  readonly timeZone: string;
+  /** Time zone of times that are given without one. A function: most operations do without, and the system's is slow to find. */
+  readonly timeZone: () => string;
   /** Objective for all sources recovered together. */
   readonly combinedObjective: Promised;
   /** Version of this program, for manifests and evidence. */
@@ -215,4 +215,7 @@ export interface Watch {
 }
 
 /** The instant and the time zone to which words about time are relative. */
-export const presentOf = ({ clock, timeZone }: Pick<Context, "clock" | "timeZone">): Present => ({ now: clock.now(), timeZone });
+export const presentOf = ({ clock, timeZone }: Pick<Context, "clock" | "timeZone">): Present => ({
+  now: clock.now(),
+  timeZone: timeZone(),
+});

@@ -19,9 +19,9 @@ import type { Repository } from "./repository.ts";
 import { compareMarks, comparePoints, compareRemovals, incompleteness, type Sighting } from "./sightings.ts";
 import { getSigned, type Signed } from "./signed.ts";
 import { CACHE_SCHEMA, forgetListed, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
-import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMARY_SCHEMA, versionOf } from "./summaries.ts";
+import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMARY_SCHEMA, versionOf, type Wanted } from "./summaries.ts";
 
-const VERSION = 3;
+const VERSION = 4;
 // Rows that hold a whole object have a table by number: one by name would take a page or two for each.
 const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}${LOOK_SCHEMA}
   pragma user_version = ${VERSION};`;
@@ -44,7 +44,7 @@ export interface Catalog {
    * Returns the same restore points for a reader that only shows or judges them. Where the storage tells that nothing was created, replaced
    * or deleted since all of the source was read, only the newest one is looked at.
    */
-  summaries(source: string, signal?: AbortSignal): Promise<readonly PointSummary[]>;
+  summaries(source: string, wanted?: Wanted): Promise<readonly PointSummary[]>;
   /** Returns the flaws of stored objects that the last `entries` or `summaries` of the source found. A damaged object does not hide others. */
   flaws(source: string): readonly HealthReason[];
   /** Forgets what was read of the source: the next `entries` reads and verifies every manifest and mark in the storage again. */
@@ -94,11 +94,12 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
   };
   return {
     entries: (source, signal) => reading(() => entries(source, signal)),
-    summaries: (source, signal) =>
+    summaries: (source, wanted = {}) =>
       reading(async () => {
+        const { signal } = wanted;
         const before = await versionOf(repository, source, signal);
         if (before === undefined) return entries(source, signal);
-        const kept = await keptSummaries(database, repository, source, before, nowMs(), signal);
+        const kept = await keptSummaries(database, repository, source, before, nowMs(), wanted);
         if (kept !== undefined) {
           flawed.delete(source);
           return kept;
@@ -240,7 +241,7 @@ async function readEntries(
         flaws.push({ code: "POINT_UNSIGNED", message: `restore point ${point.name} (${point.id}) is not signed by a trusted key` });
       else if (incomplete !== undefined)
         flaws.push({ code: "POINT_INCOMPLETE", message: `restore point ${point.name} (${point.id}) cannot be restored: ${incomplete}` });
-      return { folder, manifest, digest, point };
+      return { source, folder, manifest, digest, point };
     })
     .sort((a, b) => byTime(a.point, b.point));
 }

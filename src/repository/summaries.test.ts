@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { bytesOf } from "../../test/support/bytes.ts";
 import { manifestFor, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
 import type { Manifest } from "../core/manifest.ts";
+import { microsOf } from "../core/micros.ts";
 import { pointJson } from "../core/restore-point.ts";
 import type { Storage } from "../ports/storage.ts";
 import { commitManifest, removeBackup } from "./backups.ts";
@@ -27,16 +28,24 @@ import type { Repository } from "./repository.ts";
 const AT = new Date("2026-02-01T00:00:00Z");
 const POINTS = 3;
 const MINUTE_MS = 60_000;
+/** The position of a dump in the log. */
+const LOG = {
+  systemIdentifier: "7000000000000000001",
+  timeline: 1,
+  startLsn: "0/2000000",
+  endLsn: "0/3000000",
+  endedAt: microsOf(AT),
+} satisfies Manifest["log"];
 
 interface Made {
   readonly place: { readonly source: string; readonly folder: string };
   readonly manifest: Manifest;
 }
 
-async function commit(repository: Repository, n: number): Promise<Made> {
+async function commit(repository: Repository, n: number, log?: Manifest["log"]): Promise<Made> {
   const at = new Date(Date.UTC(2026, 0, 1, n));
   const id = `01k${String(n).padStart(11, "0")}`;
-  const manifest = manifestFor({ id, name: `backup-${n}`, snapshotAt: at.toISOString() });
+  const manifest = manifestFor({ id, name: `backup-${n}`, snapshotAt: at.toISOString(), log });
   const place = { source: "shop", folder: backupFolderName(at, "full", id) };
   for (const part of ["data", "fingerprint"])
     await repository.storage.put(partName("shop", place.folder, part), new TextEncoder().encode("rows"));
@@ -121,6 +130,20 @@ test("R51 a second reading asks for what has changed and for the newest point, a
   assert.deepEqual(await found(catalog), first);
   assert.ok(calls.includes(`list ${backupsFolder("shop")}`), "and so does a reader after an hour");
   assert.ok(!calls.some((call) => call.includes("manifest.json")), "but no unchanged manifest is read again");
+});
+
+test("R51 of unchanged restore points the newest few are had alone, unless log may be replayed onto one", async (t) => {
+  const { repository, open, found } = await begin(t);
+  const catalog = open();
+  const names = async (newest: number) => (await catalog.summaries("shop", { newest })).map(({ point }) => point.name);
+  await found(catalog);
+  assert.deepEqual(await names(1), ["backup-3"]);
+  assert.deepEqual(await names(2), ["backup-2", "backup-3"]);
+  assert.deepEqual(await names(POINTS + 1), ["backup-1", "backup-2", "backup-3"]);
+  await nextStamp(repository.directory);
+  await commit(repository, 0, LOG);
+  await found(catalog);
+  assert.deepEqual(await names(1), ["backup-0", "backup-1", "backup-2", "backup-3"]);
 });
 
 test("R33 what is created, replaced or deleted between two readings is noticed by the second", async (t) => {

@@ -9,16 +9,17 @@ import { backupFolder, backupsFolder, sourceFolder } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 
 export const SUMMARY_SCHEMA = `
-  create table if not exists summary (source text primary key, version text not null, remembered text not null, newest text not null, readAt integer not null, json text not null);`;
+  create table if not exists summary (source text primary key, version text not null, remembered text not null, newest text not null, readAt integer not null, bases integer not null, lines text not null);`;
 
 /** A restore point without what only a restore requires. */
 export interface PointSummary {
+  readonly source: string;
   readonly folder: string;
   readonly point: RestorePoint;
-  readonly manifest: Pick<Manifest, (typeof FACTS)[number]>;
+  readonly manifest: Pick<Manifest, "kind" | "tables" | "base" | "log" | "consistency" | "content"> & {
+    readonly fingerprint?: { readonly tables: number } | undefined;
+  };
 }
-
-const FACTS = ["kind", "tables", "base", "log", "consistency", "fingerprint", "content"] as const;
 
 const INSTANTS = [
   "time",
@@ -40,7 +41,16 @@ interface Row {
   readonly remembered: string;
   readonly newest: string;
   readonly readAt: number;
-  readonly json: string;
+  /** How many of the restore points log may be replayed onto. */
+  readonly bases: number;
+  /** A line of JSON each, oldest first. */
+  readonly lines: string;
+}
+
+export interface Wanted {
+  /** Only so many of the newest are wanted; all come where log may be replayed onto one of them. Default: all. */
+  readonly newest?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Returns the version of all that the restore points of a source are judged by. Undefined: the storage keeps no versions of folders. */
@@ -62,13 +72,15 @@ export async function keptSummaries(
   source: string,
   { version }: FolderVersion,
   nowMs: number,
-  signal?: AbortSignal,
+  { newest, signal }: Wanted = {},
 ): Promise<PointSummary[] | undefined> {
   const row = database.prepare("select * from summary where source = ?").get(source) as unknown as Row | undefined;
   const isSame = row?.version === version && row.remembered === repository.memory.version(source);
   if (!isSame || Math.abs(nowMs - row.readAt) > KEPT_MS) return undefined;
-  const summaries = JSON.parse(row.json) as PointSummary[];
-  for (const summary of summaries) revive(summary);
+  // The last one is looked at in any case.
+  const lines = newest === undefined || row.bases > 0 ? row.lines : lastLines(row.lines, Math.max(1, newest));
+  const summaries = JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as PointSummary[];
+  for (const summary of summaries) revive(source, summary);
   return (await newestOf(repository, source, summaries, signal)) === row.newest ? summaries : undefined;
 }
 
@@ -86,18 +98,41 @@ export async function keepSummaries(
   const newest = await newestOf(repository, source, summaries, signal);
   const remembered = repository.memory.version(source); // the reading itself has added to it
   database
-    .prepare("insert or replace into summary values (?, ?, ?, ?, ?, ?)")
-    .run(source, version, remembered, newest, nowMs, JSON.stringify(summaries.map(summaryOf)));
+    .prepare("insert or replace into summary values (?, ?, ?, ?, ?, ?, ?)")
+    .run(source, version, remembered, newest, nowMs, summaries.filter(hasLog).length, linesOf(summaries));
+}
+
+const hasLog = ({ manifest: { base, log } }: PointSummary): boolean => base !== undefined || log !== undefined;
+
+const linesOf = (summaries: readonly PointSummary[]): string => summaries.map(lineOf).join("\n");
+
+/** What repeats is left out, and instants are numbers: of a hundred thousand lines, reading them is most of the work. */
+function lineOf({ folder, point, manifest }: PointSummary): string {
+  const { tables, base, log, consistency, fingerprint, content } = manifest;
+  const instants = Object.fromEntries(INSTANTS.map((key) => [key, point[key]?.getTime()]));
+  const facts = { tables, base, log, consistency, content, fingerprint: fingerprint && { tables: fingerprint.tables } };
+  return JSON.stringify({ folder, point: { ...point, ...instants, source: undefined }, manifest: facts });
+}
+
+/** Completes a line that was read. */
+function revive(source: string, summary: PointSummary): void {
+  const point = summary.point as unknown as Record<string, unknown>;
+  point.source = source;
+  for (const key of INSTANTS) if (point[key] !== undefined) point[key] = new Date(point[key] as number);
+  if (summary.point.hold !== undefined) Object.assign(summary.point.hold, { at: new Date(summary.point.hold.at) });
+  Object.assign(summary, { source });
+  Object.assign(summary.manifest, { kind: point.kind });
+}
+
+function lastLines(lines: string, count: number): string {
+  let begin = lines.length;
+  for (let left = count; left > 0 && begin > 0; left--) begin = lines.lastIndexOf("\n", begin - 1);
+  return lines.slice(begin + 1);
 }
 
 /** The next reader reads all of the source again. */
 export function forgetSummaries(database: DatabaseSync, source: string): void {
   database.prepare("delete from summary where source = ?").run(source);
-}
-
-function summaryOf({ folder, point, manifest }: PointSummary): PointSummary {
-  const facts = Object.fromEntries(FACTS.map((name) => [name, manifest[name]])) as PointSummary["manifest"];
-  return { folder, point, manifest: facts };
 }
 
 /** The version of the newest restore point's folder, and so of each of its objects. */
@@ -110,10 +145,4 @@ async function newestOf(
   const newest = summaries.at(-1);
   const found = newest && (await storage.folderVersion?.(backupFolder(source, newest.folder), { signal }));
   return found?.version ?? "";
-}
-
-/** Makes dates of the instants again, which are texts in JSON. */
-function revive({ point }: PointSummary): void {
-  for (const key of INSTANTS) if (point[key] !== undefined) Object.assign(point, { [key]: new Date(point[key]) });
-  if (point.hold !== undefined) Object.assign(point.hold, { at: new Date(point.hold.at) });
 }

@@ -308,7 +308,7 @@ test("R45 broken glass is told to every channel where none receives its alerts, 
     notifier: async () => ({ send: async ({ source }: { source: string | null }) => void told.push(`${name} ${source}`) }),
   });
   const notifiers = new Map([channel("ops", "other"), channel("mail")].map((one) => [one.name, one]));
-  const context = contextOf(log, { notifiers: notifiers as unknown as OperationContext["notifiers"], timeZone: "UTC" });
+  const context = contextOf(log, { notifiers: notifiers as unknown as OperationContext["notifiers"], timeZone: () => "UTC" });
   const gate = { name: "restore", production: async () => ["shop", "store"], plan: () => assert.fail("it is not asked") };
   await passGate(gate, context, { source: "shop", breakGlass: "no approver answers" });
   assert.deepEqual(told.sort(), ["mail shop", "mail store", "ops shop", "ops store"]);

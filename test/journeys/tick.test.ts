@@ -166,7 +166,7 @@ test("R36 an alert waits for the end of quiet hours, and the channel has not fai
     ["mail", { name: "mail", kind: "test", route: { sources: [], severities: ["warning" as const], quiet }, notifier }],
   ]);
   const watch = { signal: new AbortController().signal, progress: silentProgress };
-  const look = () => beat({ ...context, timeZone: "UTC", notifiers }, [...context.sources.values()], watch);
+  const look = () => beat({ ...context, timeZone: () => "UTC", notifiers }, [...context.sources.values()], watch);
   await world.expect(0, "backup", "--due");
   await look();
   assert.equal(told.length, 0, told.join());

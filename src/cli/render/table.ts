@@ -17,14 +17,19 @@ export interface TableOptions {
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], options: TableOptions = {}): string {
   const paint = options.paint ?? makePaint(false);
   const lines = [columns.map((column) => paint.dim(column.title)), ...rows];
-  const widths = columns.map((_, index) => lines.reduce((widest, line) => Math.max(widest, widthOf(line[index] ?? "")), 0));
-  const total = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
+  const widths = lines.map((line) => line.map(widthOf));
+  const widest = columns.map((_, index) => widths.reduce((most, line) => Math.max(most, line[index] ?? 0), 0));
+  const total = widest.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
   if (options.columns !== undefined && total > options.columns) return paragraphs(columns, rows, paint);
-  const padded = (text: string, index: number): string => {
-    const space = " ".repeat((widths[index] ?? 0) - widthOf(text));
-    return columns[index]?.align === "right" ? space + text : text + space;
+  const padded = (line: readonly string[], at: number): string => {
+    let text = "";
+    line.forEach((cell, index) => {
+      const space = " ".repeat((widest[index] ?? 0) - (widths[at]?.[index] ?? 0));
+      text += `${index === 0 ? "" : GAP}${columns[index]?.align === "right" ? space + cell : cell + space}`;
+    });
+    return text.trimEnd();
   };
-  return lines.map((line) => line.map(padded).join(GAP).trimEnd()).join("\n");
+  return lines.map(padded).join("\n");
 }
 
 const GAP = "  ";

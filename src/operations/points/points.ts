@@ -10,17 +10,13 @@ import { isDamaged, isWhole, type RestorePoint } from "../../core/restore-point.
 import type { Check } from "../../core/verdict.ts";
 import { listStoredSources, readManifest } from "../../repository/backups.ts";
 import type { CatalogEntry } from "../../repository/catalog.ts";
-import type { PointSummary } from "../../repository/summaries.ts";
+import type { PointSummary, Wanted } from "../../repository/summaries.ts";
 import type { Context } from "../context.ts";
 
-export interface PointEntry extends CatalogEntry {
-  readonly source: string;
-}
+export type PointEntry = CatalogEntry;
 
 /** A restore point for readers that only show or judge it. What is restored or removed is read as a `PointEntry`. */
-export interface SummaryEntry extends PointSummary {
-  readonly source: string;
-}
+export type SummaryEntry = PointSummary;
 
 interface Trusted {
   /** Also those that nothing may depend on, for a list, or for a person who asks for one of them. */
@@ -33,8 +29,12 @@ export async function pointsOf(context: Context, source: string, trusted?: Trust
 }
 
 /** The same for readers that only show or judge: unchanged points are not listed again. */
-export async function summariesOf(context: Context, source: string, trusted?: Trusted): Promise<SummaryEntry[]> {
-  return ofSource(context, source, await context.catalog.summaries(source), trusted);
+export async function summariesOf(
+  context: Context,
+  source: string,
+  { newest, ...trusted }: Trusted & Wanted = {},
+): Promise<SummaryEntry[]> {
+  return ofSource(context, source, await context.catalog.summaries(source, { newest }), trusted);
 }
 
 /** The sources that are configured or stored, in the order of their names. */
@@ -47,14 +47,13 @@ function ofSource<E extends PointSummary>(
   source: string,
   entries: readonly E[],
   { unsigned = false }: Trusted = {},
-): (E & { readonly source: string })[] {
+): E[] {
   const protectedTables = sources.get(source)?.tables;
-  return entries.flatMap((entry) => {
-    if (!unsigned && entry.point.unsigned !== undefined) return [];
-    const { kind, tables } = entry.manifest;
-    const covers = kind === "tables" && protectedTables?.every((table) => tables?.includes(table)) === true;
-    return [{ ...entry, source, ...(covers && { point: { ...entry.point, covers } }) }];
-  });
+  const covers = ({ manifest: { kind, tables } }: E): boolean =>
+    kind === "tables" && protectedTables?.every((table) => tables?.includes(table)) === true;
+  return entries
+    .filter(({ point }) => unsigned || point.unsigned === undefined)
+    .map((entry) => (covers(entry) ? { ...entry, point: { ...entry.point, covers: true } } : entry));
 }
 
 /** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS; POINT_UNSIGNED unless it may be unsigned. */

@@ -139,7 +139,7 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
     objective: { rtoSeconds: 1800, rpoSeconds: 300 },
   };
   const context = {
-    ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: "UTC", lifeboat: "0" },
+    ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: () => "UTC", lifeboat: "0" },
     catalog: { entries: async () => [], summaries: async () => [], flaws: () => [], close() {} },
   } as unknown as Context;
   return { context, source, clusters, asked, done, storage: repository.storage };

@@ -121,7 +121,7 @@ export const showJobs = operation({
     return {
       jobs: records.map((record) => jobJson(record, dead.has(record.id))),
       events: chronologyOf(records.map(factsOf), presentOf(context)),
-      timeZone: context.timeZone,
+      timeZone: context.timeZone(),
       next: records.flatMap((record) => nextOf(record, dead.has(record.id))),
     };
   },

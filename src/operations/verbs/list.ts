@@ -104,7 +104,7 @@ interface SourceList extends Pick<AtProviders, "windows" | "unasked"> {
 async function listSources(context: OperationContext, names: readonly string[], limit: number | undefined): Promise<SourceList[]> {
   const { snapshots, windows, unasked } = await atProviders(context, names, context);
   return readAll(names, async (name) => {
-    const entries = await summariesOf(context, name, { unsigned: true });
+    const entries = await summariesOf(context, name, { unsigned: true, newest: limit });
     const flaws = context.catalog.flaws(name);
     const points = [...entries.map(({ point }) => point), ...snapshots.filter((one) => one.source === name)].sort(byTime);
     return {

@@ -60,7 +60,7 @@ export const schedule = operation({
       const found = pauseJson(pauses.get(name));
       return found === null ? [] : [{ source: name, ...found }];
     });
-    return { timeZone: context.timeZone, entries, pauses: paused, failures };
+    return { timeZone: context.timeZone(), entries, pauses: paused, failures };
   },
 
   exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,

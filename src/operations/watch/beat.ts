@@ -190,7 +190,7 @@ export async function announce(context: Context, of: Pick<Alert, "source" | "cod
 
 const toldAll = (channel: Channel): Channel => ({ ...channel, route: { sources: [], severities: [] } });
 
-const listenersOf = ({ notifiers, timeZone }: Context): Listeners => ({ channels: [...(notifiers?.values() ?? [])], timeZone });
+const listenersOf = ({ notifiers, timeZone }: Context): Listeners => ({ channels: [...(notifiers?.values() ?? [])], timeZone: timeZone() });
 
 /**
  * What protects each source now is what the next beat compares with. The same state when nothing has changed. Sources that are not judged

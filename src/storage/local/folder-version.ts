@@ -1,22 +1,14 @@
 // The version of a folder, by which a reader knows that nothing in it was created, replaced or deleted. Of many entries a thread takes
-// it: a synchronous look at an entry costs a fifth of one that is awaited, and a share that does not answer stops that thread alone.
-import { createHash } from "node:crypto";
-import type { BigIntStats } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
+// it. A synchronous look at an entry costs a tenth of one that is awaited.
+import { hash } from "node:crypto";
+import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { FolderVersion } from "../../ports/storage.ts";
 import { errnoOf } from "./errors.ts";
-
-type Awaitable<T> = T | Promise<T>;
-
-/** How the file system is looked at. Both throw ENOENT or ENOTDIR where nothing is. */
-export interface Look {
-  names(folder: string): Awaitable<readonly string[]>;
-  facts(path: string): Awaitable<BigIntStats>;
-}
 
 export interface VersionRequest {
   readonly id: number;
@@ -29,54 +21,67 @@ export interface VersionAnswer {
   readonly failure?: { readonly message: string; readonly code: string | undefined } | undefined;
 }
 
-/** From so many entries on, of all folders together, starting the thread is worth it. */
-const MANY_ENTRIES = 2_000;
+/** From so many entries on, of all folders together, starting the thread is worth it: that takes as long as some thousand looks. */
+const MANY_ENTRIES = 20_000;
 /** It keeps next to nothing of its own. */
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
-
-const ownLook: Look = { names: (folder) => readdir(folder), facts: (path) => lstat(path, { bigint: true }) };
 
 /** Takes the version of a folder with its direct entries. Undefined: there is no such folder. */
 export async function folderVersion(path: string): Promise<FolderVersion | undefined> {
   if (thread?.isReady === true) return versionInThread(path);
-  const names = await orUndefined(() => ownLook.names(path));
-  if (names === undefined) return undefined;
+  // Awaited, so that a share that does not answer stops nothing else: it is looked at further when it has answered just now.
+  const own = await lstat(path, { bigint: true }).catch(nothingThere);
+  if (own?.isDirectory() !== true) return undefined;
+  const names = namesIn(path);
   looked += names.length;
   if (looked >= MANY_ENTRIES) thread ??= beginThread();
-  // Until the thread is ready, which takes as long as some hundred looks, only very large folders wait for it.
-  return names.length < MANY_ENTRIES ? versionAt(path, ownLook) : versionInThread(path);
+  // Until the thread is ready, only very large folders wait for it.
+  return names.length < MANY_ENTRIES ? versionOf(path, own, names) : versionInThread(path);
+}
+
+/** The same at once, for the thread. */
+export function versionAt(path: string): FolderVersion | undefined {
+  const own = factsOf(path);
+  return own?.isDirectory() === true ? versionOf(path, own, namesIn(path)) : undefined;
 }
 
 /**
  * The change time of a folder or file is the file system's own: it moves with every entry that is created, renamed into place or removed
  * and with every write, and no program can set it. Symbolic links are not folders.
  */
-export async function versionAt(path: string, look: Look): Promise<FolderVersion | undefined> {
-  const own = await orUndefined(() => look.facts(path));
-  if (own?.isDirectory() !== true) return undefined;
-  const lines: string[] = [];
+function versionOf(path: string, own: BigIntStats, names: readonly string[]): FolderVersion {
+  let facts = "";
   let newestNs = 0n;
   const add = (name: string, { dev, ino, size, ctimeNs }: BigIntStats): void => {
-    lines.push(`${name}/${dev} ${ino} ${size} ${ctimeNs}`);
+    facts += `${name}/${dev} ${ino} ${size} ${ctimeNs}\n`;
     if (ctimeNs > newestNs) newestNs = ctimeNs;
   };
   add("", own);
-  const names = [...((await orUndefined(() => look.names(path))) ?? [])].sort();
-  for (const name of names) {
-    const found = await orUndefined(() => look.facts(`${path}/${name}`));
+  for (const name of [...names].sort()) {
+    const found = factsOf(`${path}/${name}`);
     if (found !== undefined) add(name, found); // otherwise removed meanwhile, which has changed the folder
   }
-  const version = createHash("sha256").update(lines.join("\n")).digest("base64url");
-  return { version, changedAt: new Date(Number(newestNs / 1_000_000n)) };
+  return { version: hash("sha256", facts, "base64url"), changedAt: new Date(Number(newestNs / 1_000_000n)) };
 }
 
-async function orUndefined<T>(get: () => Awaitable<T>): Promise<T | undefined> {
+const factsOf = (path: string): BigIntStats | undefined => {
   try {
-    return await get();
+    return lstatSync(path, { bigint: true });
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
-    throw error;
+    return nothingThere(error);
   }
+};
+
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    return nothingThere(error) ?? [];
+  }
+}
+
+function nothingThere(error: unknown): undefined {
+  if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error;
 }
 
 type Settle = (answer: VersionAnswer) => void;
