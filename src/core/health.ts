@@ -42,6 +42,8 @@ export interface HealthFacts {
   readonly unreachableBecause?: string | undefined;
   /** The use of what the server and the configuration limit. */
   readonly limits?: readonly Limit[] | undefined;
+  /** Findings of the source about itself. */
+  readonly source?: readonly HealthReason[] | undefined;
   /** The recovery window, from the provider's history or a log archive. */
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
   /** Findings about the stored objects of the source. */
@@ -80,6 +82,7 @@ export function judgeSource(facts: HealthFacts): Health {
   const counted = untilPresent(facts);
   const reasons = [
     ...reachability(facts),
+    ...(facts.source ?? []),
     ...limitReasons(facts.limits ?? []),
     ...backups(counted),
     ...datedInFuture(facts),

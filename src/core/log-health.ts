@@ -19,6 +19,8 @@ export interface LogHealthFacts {
   readonly rpoSeconds: number;
   /** The kind of backup that the log is replayed onto, in words. */
   readonly baseCalled?: string | undefined;
+  /** Tablespaces, by name, that were created after the newest base backup, when the source was queried. */
+  readonly newTablespaces?: readonly string[] | undefined;
   /** The replication slot, when the source was queried. */
   readonly slot?:
     | { readonly name: string; readonly exists: boolean; readonly active: boolean; readonly keptBytes: number; readonly state: string }
@@ -34,6 +36,11 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
     const what =
       segments === 0 ? `there is neither a ${baseCalled} nor any log` : `there are ${segments} log segments and no ${baseCalled}`;
     yield { code: "NO_BASE", message: `${what}, so no past instant can be reached` };
+  }
+  const { newTablespaces: [tablespace] = [] } = facts;
+  if (bases > 0 && tablespace !== undefined) {
+    const message = `tablespace ${tablespace} was created after the newest ${baseCalled}: no instant after that can be recovered`;
+    yield { code: "BASE_OUTDATED", message };
   }
   if (segments === 0 && windowMs !== undefined && bases > 0) {
     yield { code: "LOG_BEHIND", message: `no log has been archived yet (configured window: ${formatDuration(windowMs)})` };

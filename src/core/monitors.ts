@@ -49,6 +49,10 @@ export const MONITORS = {
   ),
   SNAPSHOT_OVERDUE: critical("a scheduled snapshot was not made within an hour", "run `lifeboat backup SOURCE --due`"),
   NO_BASE: critical("no backup exists that the log could be replayed onto", "run `lifeboat backup SOURCE --due`"),
+  BASE_OUTDATED: critical(
+    "a tablespace was created after the newest base backup, so no later instant can be recovered",
+    "run `lifeboat backup SOURCE --kind base`",
+  ),
   LOG_GAP: critical(
     "a part of the WAL or oplog within the policy's window is missing",
     "run `lifeboat backup SOURCE --due`, which begins a new recovery window",
@@ -130,6 +134,10 @@ export const MONITORS = {
   CONNECTIONS_NEAR: warning(
     "at least 80 % of the server's connections are in use",
     "end idle connections or raise the limit, then run `lifeboat status SOURCE`",
+  ),
+  COLLATION_CHANGED: warning(
+    "texts are ordered by another version of their collation than the server has now: indexes may be wrong",
+    "run the statements that it names on the source; then run `lifeboat backup SOURCE`",
   ),
   NEVER_VERIFIED: warning("no restore point was ever verified", "run `lifeboat drill SOURCE`"),
   DRILL_MISSING: warning("no drill was ever done", "run `lifeboat drill SOURCE`"),

@@ -1,5 +1,6 @@
 // Connections to databases, the basic facts of a database, and how work on it is observed and cancelled.
 import type { Limit } from "../core/limits.ts";
+import type { HealthReason } from "../core/monitors.ts";
 import type { Progress } from "./progress.ts";
 
 /** A connection to a database. `url` may hold a password and is never printed, logged or put in argv; messages use `label`. */
@@ -29,6 +30,8 @@ export interface DatabaseFacts {
   readonly identity: string;
   /** The server's clock when it was read. Absent: the server reports no time. */
   readonly now?: Date | undefined;
+  /** Findings about the database itself, for `check`, `status` and alerts. */
+  readonly reasons?: readonly HealthReason[] | undefined;
   /** The use of what the server has a limit of, where it reports that: `connections`, `disk`. */
   readonly limits?: readonly Limit[] | undefined;
 }

@@ -47,6 +47,8 @@ export interface LogState {
   readonly currentLsn: string;
   /** For PostgreSQL. */
   readonly walLevel?: string | undefined;
+  /** The tablespaces that a base backup made now would hold beside the data directory. */
+  readonly tablespaces?: readonly { readonly oid: string; readonly name: string }[] | undefined;
   readonly slot?: {
     readonly exists: boolean;
     readonly active: boolean;

@@ -166,3 +166,26 @@ test("R22 a database in LATIN1 whose names and rows are not ASCII is drilled, eq
   assert.equal(verdict, "pass", JSON.stringify(reasons));
   assert.match(JSON.stringify(checks), /täbelle/);
 });
+
+test("R36 a collation whose version has changed is a warning of check and status, with the statements to run", { skip }, async (t) => {
+  const cluster = await sharedCluster();
+  const postgres = cluster.connection("postgres");
+  await query(postgres, `create database "o'rdered" template template0 locale_provider icu icu_locale 'en' encoding 'UTF8'`);
+  const ordered = cluster.connection("o'rdered");
+  await query(ordered, "create table public.t (t text primary key); insert into public.t values ('a'), ('B')");
+  const world = await beginWorld(t, { sources: { ordered } });
+  const found = async (): Promise<{ outcome: string; message: string; next: unknown }[]> =>
+    (await world.run("check", "ordered", "--json")).json().findings.filter(({ code }: { code?: string }) => code === "COLLATION_CHANGED");
+  assert.deepEqual(await found(), []);
+  await query(postgres, "update pg_database set datcollversion = '1' where datname like 'o%rdered'");
+  const [changed] = await found();
+  assert.equal(changed?.outcome, "inconclusive");
+  const statements = /REINDEX DATABASE "o'rdered"; ALTER DATABASE "o'rdered" REFRESH COLLATION VERSION;/;
+  assert.match(changed?.message ?? "", statements);
+  assert.match(JSON.stringify(changed?.next), /run the statements/);
+  const [status] = (await world.run("status", "ordered", "--json")).json().sources;
+  assert.match(status.reasons.find(({ code }: { code: string }) => code === "COLLATION_CHANGED")?.message ?? "", statements);
+  await query(ordered, `reindex database "o'rdered"`);
+  await query(ordered, `alter database "o'rdered" refresh collation version`);
+  assert.deepEqual(await found(), []);
+});

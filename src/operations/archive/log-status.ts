@@ -51,6 +51,7 @@ export async function logStatus(
     windowMs: wanted ? source.windowMs : undefined,
     rpoSeconds: source.objective.rpoSeconds,
     baseCalled: source.engine.physical === undefined ? "full backup" : "base backup",
+    newTablespaces: newTablespaces(bases, state),
     slot,
     now: context.clock.now(),
   });
@@ -67,6 +68,17 @@ export async function logStatus(
     warnings: warningsOf(source, state),
     slot,
   };
+}
+
+/** A recovery stops before the record that creates one: the copy would write into the place that the source has for it. */
+function newTablespaces(bases: SourceLog<SummaryEntry>["bases"], state: LogState | undefined): string[] {
+  const held = bases
+    .flatMap(({ entry: { manifest } }) => manifest.base ?? [])
+    .filter(({ systemIdentifier }) => systemIdentifier === state?.systemIdentifier);
+  const newest = held.toSorted((a, b) => (a.endedAt < b.endedAt ? -1 : 1)).at(-1);
+  if (newest === undefined) return [];
+  const known = new Set(newest.tablespaces.map(({ oid }) => oid));
+  return (state?.tablespaces ?? []).filter(({ oid }) => !known.has(oid)).map(({ name }) => name);
 }
 
 /** Of a log that a slot keeps, they matter while there is one. */

@@ -3,7 +3,7 @@
 import { formatBytes, formatDuration } from "../../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { namesIn } from "../../core/hints.ts";
-import { type HealthCode, verdictOf } from "../../core/monitors.ts";
+import { type HealthCode, nextOfFinding, verdictOf } from "../../core/monitors.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { DatabaseFacts } from "../../ports/connection.ts";
 import type { Duty, Rights } from "../../ports/rights.ts";
@@ -110,11 +110,12 @@ export async function checkSource(context: Context, source: Source, watch: Watch
   });
   const settings = await checkSettings(context, source, watch);
   if (facts === undefined) return namesIn([reached, ...settings], { source: source.name });
-  const { serverMajor, sizeBytes, warnings } = facts;
+  const { serverMajor, sizeBytes, warnings, reasons = [] } = facts;
   const findings: Finding[] = [
     reached,
     ...settings,
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
+    ...reasons.map(({ code, message }) => ({ name, outcome: verdictOf(code), message, code, next: nextOfFinding(code, source.name).text })),
     ...clockOf(facts, askedAt).map((reason) => ({ ...reason, name, outcome: "inconclusive" as const, next: SET_CLOCK })),
     ...(await checkChosen(source, watch)),
     ...(await checkLog(source, watch)),

@@ -58,7 +58,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const paused = isPaused(pause, clock.now()) ? pause : undefined;
   const jobs = reasonsOf(holders, source.name, context.sources.keys());
   const stored: HealthReason[] = [...repositoryFlaws(context, source.name)];
-  const [{ unreachableBecause, serverNow, askedAt, limits }, provider, lastDrill, drills, erasures] = await Promise.all([
+  const [{ unreachableBecause, serverNow, askedAt, limits, found }, provider, lastDrill, drills, erasures] = await Promise.all([
     reach,
     providerStatus(context, source, watch, observed),
     lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
@@ -99,6 +99,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
     clocks: serverNow && clockReason("database", serverNow, askedAt),
     reachable: unreachableBecause === undefined,
     unreachableBecause,
+    source: found,
     limits,
   });
   return {
@@ -161,17 +162,19 @@ interface Reach {
   readonly serverNow?: Date | undefined;
   readonly askedAt: Date;
   readonly limits: readonly Limit[];
+  /** What it says of itself. */
+  readonly found: readonly HealthReason[];
 }
 
 async function reachOf({ clock }: Context, source: Source, watch: Watch): Promise<Reach> {
   try {
-    const { now, sizeBytes, limits = [] } = await ask(source, watch);
+    const { now, sizeBytes, limits = [], reasons = [] } = await ask(source, watch);
     const size =
       source.sizeLimitBytes === undefined ? [] : [{ name: "size", used: sizeBytes, max: source.sizeLimitBytes, unit: "bytes" } as const];
-    return { serverNow: now, askedAt: clock.now(), limits: [...limits, ...size] };
+    return { serverNow: now, askedAt: clock.now(), limits: [...limits, ...size], found: reasons };
   } catch (error) {
     watch.signal.throwIfAborted();
     const why = isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
-    return { unreachableBecause: why, askedAt: clock.now(), limits: [] };
+    return { unreachableBecause: why, askedAt: clock.now(), limits: [], found: [] };
   }
 }

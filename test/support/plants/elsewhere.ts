@@ -9,5 +9,6 @@ export const ELSEWHERE = {
   WORK_PARKED: "test/journeys/work.test.ts",
   QUEUE_AWAY: "test/journeys/work.test.ts",
   BREAK_GLASS: "test/journeys/approval.test.ts",
+  COLLATION_CHANGED: "test/recovery/odd-servers.test.ts",
   ERASURES_LOST: "test/attacks/erasures.test.ts",
 } satisfies { readonly [code in HealthCode]?: string };

@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { archive } from "../../../src/operations/archive/archive.ts";
 import { backup } from "../../../src/operations/backup/backup.ts";
 import { segmentFiles, until } from "../archive.ts";
+import { tablespaceDirectory } from "../base-world.ts";
 import { logCluster } from "../log-cluster.ts";
 import { query } from "../postgres.ts";
 import { beginWorld } from "../program.ts";
@@ -53,6 +54,8 @@ export async function beginAtSlot(t: TestContext) {
     },
     backup: () => on((context, source) => backup(context, source, { kind: "base" }, context)),
     beat: beatOn(on),
+    shop,
+    place: await tablespaceDirectory(t),
   };
   await at.archive();
   await at.backup();
@@ -62,6 +65,14 @@ export async function beginAtSlot(t: TestContext) {
 type AtSlot = Awaited<ReturnType<typeof beginAtSlot>>;
 
 export const SLOT = {
+  BASE_OUTDATED: {
+    async cause({ shop, place }) {
+      await query(shop, `create tablespace late location '${place}'`);
+    },
+    async cure({ backup: make }) {
+      await make();
+    },
+  },
   SLOT_INACTIVE: { cause: ({ stop }) => stop(), cure: ({ archive: begin }) => begin() },
   SLOT_LOST: {
     leaves: ["LOG_GAP"],

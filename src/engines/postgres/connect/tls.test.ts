@@ -257,7 +257,7 @@ test("R52 the password file and target_session_attrs mean the same to our client
     await judge(url(also + fails), ["SOURCE_UNREACHABLE", /is not a standby, and target_session_attrs/]);
 });
 
-test("R52 a server that answers outside of the protocol is an error of its source, and the program goes on", async (t) => {
+test("R52 a server that answers outside of the protocol is an error of its source only", async (t) => {
   const server = createServer((socket) => {
     // Asks for GSSAPI, which the client library does not know.
     socket.once("data", () => socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 7])));

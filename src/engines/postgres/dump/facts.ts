@@ -2,6 +2,7 @@
 import type { DatabaseFacts } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
 import { clusterIdentity } from "../connect/identity.ts";
+import { collationReasons } from "../features/collations.ts";
 import { tablesThatRunCode } from "../fingerprint/planning.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
 
@@ -60,6 +61,7 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
     tables: Number(facts.tables),
     tool,
     warnings,
+    reasons: await collationReasons(client),
     identity: await clusterIdentity(client),
     now: new Date(Number(facts.now) * 1000),
     limits: [{ name: "connections", used: Number(facts.connections), max: Number(facts.most_connections), unit: "count" }],

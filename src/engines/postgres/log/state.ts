@@ -64,10 +64,14 @@ async function stateBy(client: Client, replicates: boolean, slot: string | undef
     segmentBytes: settings.segmentBytes,
     currentLsn: settings.currentLsn,
     walLevel: settings.walLevel,
+    tablespaces: await client.query<{ oid: string; name: string }>(TABLESPACES),
     ...(slot === undefined ? {} : { slot: describeSlot(found, settings) }),
     warnings,
   };
 }
+
+const TABLESPACES = `select oid::pg_catalog.text as oid, spcname::pg_catalog.text as name from pg_catalog.pg_tablespace
+  where spcname not in ('pg_default', 'pg_global') order by oid`;
 
 /** Over a replication session. */
 export async function identifySystem(client: Client): Promise<ServerIdentity> {
