@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { collect } from "../../test/support/bytes.ts";
 import { manifestFor, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
@@ -153,4 +154,49 @@ test("R33 objects that another process writes or deletes during a listing are no
   meanwhile = look;
   await flaws();
   assert.deepEqual(seen, [["POINT_MISSING"], ["POINT_MISSING"], ["POINT_MISSING"], ["POINT_MISSING"]], "also while it is read again");
+});
+
+test("R2 a catalog that another process has locked is not discarded, and is used again for the next reading", async (t) => {
+  const repository = await temporaryRepository(t);
+  const state = await temporaryDirectory(t);
+  const file = join(state, `catalog-${repository.identity.id}.sqlite`);
+  const names = async (catalog: ReturnType<typeof openCatalog>) => (await catalog.entries("shop")).map(({ point }) => point.name);
+  const kept = (): unknown => {
+    const reader = new DatabaseSync(file);
+    const row = reader.prepare("select count(*) as n from object").get();
+    reader.close();
+    return row?.n;
+  };
+  const catalog = openCatalog(repository, state);
+  t.after(() => catalog.close());
+  const { place, manifest } = manifestOf(1);
+  await commitManifest(repository, place, manifest);
+  const { ino } = await stat(file);
+  const other = new DatabaseSync(file);
+  other.exec("begin immediate");
+  assert.deepEqual(await names(catalog), ["backup-1"], "locked for writing");
+  const later = openCatalog(repository, state);
+  t.after(() => later.close());
+  assert.deepEqual(await names(later), ["backup-1"], "locked when it is opened");
+  assert.equal(kept(), 0);
+  other.exec("rollback");
+  other.close();
+  assert.deepEqual(await names(catalog), ["backup-1"]);
+  assert.equal(kept(), 1);
+  assert.deepEqual(await names(later), ["backup-1"]);
+  assert.equal((await stat(file)).ino, ino);
+});
+
+test("R36 of two looks at a source the one that began later is kept, although it ended sooner", async (t) => {
+  const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute));
+  const catalog = openCatalog(await temporaryRepository(t), await temporaryDirectory(t), () => at(10).getTime());
+  t.after(() => catalog.close());
+  const look = (minute: number, json: string) => catalog.keepLooks("c", at(minute), new Map([["shop", json]]));
+  const kept = async () => (await catalog.looks("c", at(0), at(59))).get("shop");
+  await look(5, "new");
+  await look(3, "old");
+  assert.deepEqual(await kept(), { at: at(5), json: "new" });
+  await look(50, "of a clock that was ahead");
+  await look(6, "newest");
+  assert.deepEqual(await kept(), { at: at(6), json: "newest" });
 });

@@ -1,35 +1,24 @@
 // The catalog: a local SQLite cache of manifests and marks, so that listing ten thousand backups reads only new ones. It can be deleted
 // at any time. A damaged catalog is discarded and rebuilt from the storage.
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { byTime, restorePointOf } from "../core/restore-point.ts";
 import { readManifest } from "./backups.ts";
+import { openCatalogFile } from "./catalog-file.ts";
 import type { JobRecord } from "./journal.ts";
 import { jobsSince } from "./journals.ts";
 import { backupsFolder, idOfFolder, jobName, jobsFolder, marksFolder, removalsName, sourceFolder } from "./layout.ts";
-import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
-import { type KeptLook, keepLooks, keptLooks, LOOK_SCHEMA } from "./looks.ts";
+import { readLog, type StoredLog } from "./log-catalog.ts";
+import { type KeptLook, keepLooks, keptLooks } from "./looks.ts";
 import { type MarksRecord, marksOf, marksSchema } from "./marks.ts";
 import { type Removals, readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
 import { compareMarks, comparePoints, compareRemovals, incompleteness, type Sighting } from "./sightings.ts";
 import { getSigned, type Signed } from "./signed.ts";
-import { CACHE_SCHEMA, forgetListed, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
-import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, SUMMARY_SCHEMA, versionOf, type Wanted } from "./summaries.ts";
-
-const VERSION = 4;
-// Rows that hold a whole object have a table by number: one by name would take a page or two for each.
-const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}${LOOK_SCHEMA}
-  pragma user_version = ${VERSION};`;
-
-/** Tables that an earlier version made otherwise. */
-const EARLIER = ["manifest", "mark", "log", "object", "summary"];
-
-const IN_MEMORY = ":memory:";
+import { forgetListed, Listing, readListed } from "./signed-cache.ts";
+import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, versionOf, type Wanted } from "./summaries.ts";
 
 export interface CatalogEntry extends PointSummary {
   /** The SHA-256 of the manifest's bytes. */
@@ -53,7 +42,7 @@ export interface Catalog {
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   /** Yields the journals of jobs begun at or after the instant, newest first. A journal is read again only when it was changed. */
   jobsSince(since: Date, signal?: AbortSignal): AsyncIterable<JobRecord>;
-  /** Keeps what a look at sources found, as JSON by name. `configuration`: what it was judged by. */
+  /** Keeps what a look at sources found, as JSON by name, unless a later look is kept. `configuration`: what it was judged by. */
   keepLooks(configuration: string, at: Date, looks: ReadonlyMap<string, string>): Promise<void>;
   /** Returns what was kept under the same configuration in this span of time, by name. */
   looks(configuration: string, since: Date, until: Date): Promise<ReadonlyMap<string, KeptLook>>;
@@ -65,23 +54,9 @@ export interface Catalog {
  * the files of a local storage. Default: this machine's.
  */
 export function openCatalog(repository: Repository, stateDirectory: string, nowMs: () => number = Date.now): Catalog {
-  const open = (path: string): DatabaseSync => {
-    const opened = openDatabase(path);
-    forgetOtherKeys(opened, repository.trust);
-    return opened;
-  };
-  let database = open(catalogFile(repository.identity.id, stateDirectory));
+  const file = openCatalogFile(repository, stateDirectory);
   const flawed = new Map<string, HealthReason[]>();
-  const reading = async <T>(read: () => Promise<T>): Promise<T> => {
-    try {
-      return await read();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
-      database = open(IN_MEMORY); // damaged, locked or on a full disk: this run works without it
-      return read();
-    }
-  };
-  const entries = async (source: string, signal: AbortSignal | undefined): Promise<CatalogEntry[]> => {
+  const entries = async (database: DatabaseSync, source: string, signal: AbortSignal | undefined): Promise<CatalogEntry[]> => {
     const flaws: HealthReason[] = [];
     let seen = await readEntries(database, asRemembered(repository, source), source, flaws, "at once", signal);
     if (flaws.some(({ code }) => IN_MOTION.has(code))) {
@@ -93,39 +68,39 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
     return seen;
   };
   return {
-    entries: (source, signal) => reading(() => entries(source, signal)),
+    entries: (source, signal) => file.use((database) => entries(database, source, signal)),
     summaries: (source, wanted = {}) =>
-      reading(async () => {
+      file.use(async (database) => {
         const { signal } = wanted;
         const before = await versionOf(repository, source, signal);
-        if (before === undefined) return entries(source, signal);
+        if (before === undefined) return entries(database, source, signal);
         const kept = await keptSummaries(database, repository, source, before, nowMs(), wanted);
         if (kept !== undefined) {
           flawed.delete(source);
           return kept;
         }
-        const read = await entries(source, signal);
+        const read = await entries(database, source, signal);
         if (flawed.get(source)?.length === 0) await keepSummaries(database, repository, source, before, read, nowMs(), signal);
         else forgetSummaries(database, source);
         return read;
       }),
     flaws: (source) => flawed.get(source) ?? [],
     forget: (source) =>
-      reading(async () => {
+      file.use(async (database) => {
         forgetListed(database, sourceFolder(source));
         forgetSummaries(database, source);
       }),
-    log: (source, signal) => reading(() => readLog(database, repository, source, signal)),
+    log: (source, signal) => file.use((database) => readLog(database, repository, source, signal)),
     jobsSince: (since, signal) =>
       jobsSince(repository, since, signal, (folder, listing, read) =>
-        reading(() => {
+        file.use((database) => {
           forgetOldJournals(database, nowMs());
           return readListed(database, repository.trust, folder, listedAs(listing, /\.json$/), read, () => {});
         }),
       ),
-    keepLooks: (configuration, at, looks) => reading(async () => keepLooks(database, configuration, at, looks)),
-    looks: (configuration, since, until) => reading(async () => keptLooks(database, configuration, since, until)),
-    close: () => database.close(),
+    keepLooks: (configuration, at, looks) => file.use(async (database) => keepLooks(database, configuration, at, looks, new Date(nowMs()))),
+    looks: (configuration, since, until) => file.use(async (database) => keptLooks(database, configuration, since, until)),
+    close: () => file.close(),
   };
 }
 
@@ -137,46 +112,6 @@ function forgetOldJournals(database: DatabaseSync, nowMs: number): void {
   // A deletion of nothing would wait for the lock of other writers.
   if (database.prepare("select 1 from object where name >= ? and name < ? limit 1").get(...range) === undefined) return;
   database.prepare("delete from object where name >= ? and name < ?").run(...range);
-}
-
-/** The repository's id comes from the storage, so only a plain word becomes a file name, and a link or directory is not opened. */
-function catalogFile(id: string, stateDirectory: string): string {
-  if (!/^[0-9A-Za-z]{1,64}$/.test(id)) return IN_MEMORY;
-  const path = join(stateDirectory, `catalog-${id}.sqlite`);
-  return filesOf(path).every(isOurs) ? path : IN_MEMORY;
-}
-
-const filesOf = (path: string): string[] => ["", "-wal", "-shm"].map((suffix) => `${path}${suffix}`);
-
-/** Tells whether a catalog may be at the path: nothing exists there yet, or a regular file of this user. What others put there is not used. */
-function isOurs(path: string): boolean {
-  const facts = lstatSync(path, { throwIfNoEntry: false });
-  return facts === undefined || (facts.isFile() && facts.uid === (process.getuid?.() ?? facts.uid));
-}
-
-/** Creates the file with mode 0600. One that others could write to is discarded. */
-function makePrivate(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & 0o022) !== 0) for (const file of filesOf(path)) rmSync(file, { force: true });
-  closeSync(openSync(path, "a", 0o600)); // SQLite gives its other files the mode of this one
-  chmodSync(path, 0o600);
-}
-
-function openDatabase(path: string): DatabaseSync {
-  try {
-    if (path !== IN_MEMORY) makePrivate(path);
-    const database = new DatabaseSync(path, { timeout: 2000 });
-    database.exec("pragma journal_mode = wal; pragma synchronous = off;");
-    const { user_version } = database.prepare("pragma user_version").get() as { user_version: number };
-    if (user_version > 0 && user_version < VERSION) for (const table of EARLIER) database.exec(`drop table if exists ${table}`);
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    if (path === IN_MEMORY) throw error;
-    for (const file of filesOf(path)) if (isOurs(file)) rmSync(file, { force: true });
-    return openDatabase(IN_MEMORY); // the next run creates a new file
-  }
 }
 
 /** Flaws that a concurrent backup, hold or expiry of another process can cause when it runs between the listings of one read. */

@@ -17,11 +17,17 @@ interface Row {
   readonly json: string;
 }
 
-/** Keeps JSON by name, in place of what was kept of these names. */
-export function keepLooks(database: DatabaseSync, configuration: string, at: Date, looks: ReadonlyMap<string, string>): void {
-  const insert = database.prepare("insert or replace into look values (?, ?, ?, ?)");
+/**
+ * Keeps JSON by name, in place of what was kept of these names. A look that began later is kept, although it ended sooner; one that is
+ * dated after `now` was kept while the clock was ahead.
+ */
+export function keepLooks(database: DatabaseSync, configuration: string, at: Date, looks: ReadonlyMap<string, string>, now: Date): void {
+  const insert = database.prepare(
+    `insert into look values (?1, ?2, ?3, ?4) on conflict (name)
+     do update set configuration = ?2, at = ?3, json = ?4 where look.at <= ?3 or look.at > ?5`,
+  );
   inTransaction(database, () => {
-    for (const [name, json] of looks) insert.run(name, configuration, at.getTime(), json);
+    for (const [name, json] of looks) insert.run(name, configuration, at.getTime(), json, now.getTime());
   });
 }
 
