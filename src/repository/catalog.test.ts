@@ -156,7 +156,7 @@ test("R33 objects that another process writes or deletes during a listing are no
   assert.deepEqual(seen, [["POINT_MISSING"], ["POINT_MISSING"], ["POINT_MISSING"], ["POINT_MISSING"]], "also while it is read again");
 });
 
-test("R2 a catalog that another process has locked is not discarded, and is used again for the next reading", async (t) => {
+test("R2 a catalog that another process has locked is not discarded, and is used for the next reading", async (t) => {
   const repository = await temporaryRepository(t);
   const state = await temporaryDirectory(t);
   const file = join(state, `catalog-${repository.identity.id}.sqlite`);

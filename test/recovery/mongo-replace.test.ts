@@ -155,3 +155,23 @@ test("R22 a replacement that cannot be kept is refused before anything is fetche
     ["backup"],
   );
 });
+
+test("R22 a name that the server would refuse is refused at once, in the plan too, and nothing is created", async (t) => {
+  const { world, source } = await begin(t);
+  const before = await databases(source);
+  await assert.rejects(source.db("SHOP").collection("t").insertOne({ n: 1 }), { code: 13297 });
+  for (const more of [["--plan"], [], ["--replace", "--yes", "shop"]]) {
+    const refused = await world.expect(2, "restore", "shop", "--into", "SHOP", "--json", ...more);
+    assert.equal(refused.code, "RESTORE_TARGET_INVALID");
+    assert.match(refused.message ?? "", /already has a database shop, and takes no SHOP beside it/);
+  }
+  await source.db("shop").collection("c".repeat(245)).insertOne({ n: 1 });
+  await world.expect(0, "backup", "shop");
+  for (const more of [["--plan"], []]) {
+    const refused = await world.run("restore", "shop", "--into", "a_longer_name", "--json", ...more);
+    assert.match(`${refused.stdout}${refused.stderr}`, /the server's limit for a_longer_name\.c+ is 255 bytes/);
+    assert.notEqual(refused.exit, 0);
+  }
+  assert.deepEqual(await databases(source), before);
+  await world.assertNothingLeft();
+});

@@ -167,7 +167,7 @@ test("R22 a database in LATIN1 whose names and rows are not ASCII is drilled, eq
   assert.match(JSON.stringify(checks), /täbelle/);
 });
 
-test("R36 a collation whose version has changed is a warning of check and status, with the statements to run", { skip }, async (t) => {
+test("R36 a collation of another version is a warning of check and status, with the statements to run", { skip }, async (t) => {
   const cluster = await sharedCluster();
   const postgres = cluster.connection("postgres");
   await query(postgres, `create database "o'rdered" template template0 locale_provider icu icu_locale 'en' encoding 'UTF8'`);

@@ -56,6 +56,7 @@ const NAMES: Readonly<Record<number, string>> = {
   10107: "NotWritablePrimary",
   10334: "BSONObjectTooLarge",
   11000: "DuplicateKey",
+  13297: "DatabaseDifferCase",
   11600: "InterruptedAtShutdown",
   11601: "Interrupted",
 };

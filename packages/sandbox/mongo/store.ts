@@ -160,6 +160,9 @@ export class Store {
   create(db: string, name: string, kind: Kind, options: Document, uuid?: Buffer): Namespace {
     if (this.catalog.find(db, name) !== undefined) throw new CommandError(48, `Collection ${fullName(db, name)} already exists.`);
     checkName(db, name);
+    const other = this.catalog.at().find((one) => one.db !== db && one.db.toLowerCase() === db.toLowerCase());
+    if (other !== undefined)
+      throw new CommandError(13297, `db already exists with different case already have: [${other.db}] trying to create [${db}]`);
     const position = this.tick();
     const id = kind === "collection" ? (uuid ?? newUuid()) : undefined;
     const indexes = id === undefined || options.clusteredIndex !== undefined ? [] : [idIndex(options)];

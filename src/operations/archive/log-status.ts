@@ -72,10 +72,10 @@ export async function logStatus(
 
 /** A recovery stops before the record that creates one: the copy would write into the place that the source has for it. */
 function newTablespaces(bases: SourceLog<SummaryEntry>["bases"], state: LogState | undefined): string[] {
-  const held = bases
+  const spans = bases
     .flatMap(({ entry: { manifest } }) => manifest.base ?? [])
     .filter(({ systemIdentifier }) => systemIdentifier === state?.systemIdentifier);
-  const newest = held.toSorted((a, b) => (a.endedAt < b.endedAt ? -1 : 1)).at(-1);
+  const newest = spans.toSorted((a, b) => (a.endedAt < b.endedAt ? -1 : 1)).at(-1);
   if (newest === undefined) return [];
   const known = new Set(newest.tablespaces.map(({ oid }) => oid));
   return (state?.tablespaces ?? []).filter(({ oid }) => !known.has(oid)).map(({ name }) => name);

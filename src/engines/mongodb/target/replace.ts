@@ -25,7 +25,7 @@ import { describeCollection, listSource, type SourceCollection } from "../dump/c
 import { MARK_COLLECTION } from "../scope.ts";
 import { assertWritten, MAJORITY, markFilling, markWithin } from "./mark.ts";
 import { copyInto, dropCollection, moveCollection } from "./move.ts";
-import { occupantsOf } from "./target.ts";
+import { NAMESPACE_BYTES, occupantsOf } from "./target.ts";
 
 type Stage = "staging" | "swapping" | "retiring";
 
@@ -45,7 +45,6 @@ interface Plan {
 }
 
 const NAMESPACE_EXISTS = 48;
-const NAMESPACE_BYTES = 255;
 const ATTEMPTS = 3;
 
 const comingName = ({ finished }: Plan, index: number): string => `${finished}.new.${index}`;

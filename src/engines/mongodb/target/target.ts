@@ -23,6 +23,8 @@ import {
 import { clearMark, MAJORITY, markFilling, markWithin, readMark, setMark } from "./mark.ts";
 
 const NAMED = 5;
+/** The most that the name of a database and a collection takes. */
+export const NAMESPACE_BYTES = 255;
 
 /**
  * What `--into` means: an address, or the name of a database on the source's server. The database is "" for an address that names none:
@@ -48,9 +50,22 @@ export async function stateOf(
   work: Work,
 ): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }> {
   return await withMongo(target.connection, { signal: work.signal, otherwise: "TOOL_FAILED" }, async (session) => {
+    if (target.database !== "") await refuseOtherCase(session, [target.database]);
     const occupants = await occupantsOf(session, scopeOf(target.connection, chosen));
     return { exists: occupants.length > 0, occupants };
   });
+}
+
+/** A server refuses a name that differs from that of a database of its own in case alone, and would say so only when the load begins. */
+async function refuseOtherCase(session: MongoSession, names: readonly string[]): Promise<void> {
+  const there = await session.databases();
+  for (const name of names) {
+    const other = there.find((one) => one !== name && one.toLowerCase() === name.toLowerCase());
+    if (other === undefined || there.includes(name)) continue;
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `the server already has a database ${other}, and takes no ${name} beside it`, {
+      hint: "give --into a name that differs in more than upper and lower case",
+    });
+  }
 }
 
 /** Names of a few collections in the scope, with their database where it is of several. */
@@ -92,6 +107,7 @@ export async function createDatabase(server: Connection, name: string, options: 
   if (several && options.ownServer) return whole;
   if (several && name === "") {
     await withMongo(whole, { signal: options.signal, otherwise: "LOAD_FAILED" }, async (session) => {
+      await refuseOtherCase(session, databases);
       await assertEmpty(session, { databases });
       await setMark(session, "filling", mark, databases);
       for (const each of databases) await markFilling(session, each, mark);
@@ -101,6 +117,7 @@ export async function createDatabase(server: Connection, name: string, options: 
   assertNameFits(server.label, name, databases, several, options.tables);
   const connection = withDatabase(server, name);
   await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, async (session) => {
+    await refuseOtherCase(session, [name]);
     await assertEmpty(session, { database: name });
     await markFilling(session, name, mark);
   });
@@ -114,6 +131,12 @@ export function assertFits(
   { tables, existing, several }: Pick<CreateOptions, "tables" | "several"> & { readonly existing: boolean },
 ): void {
   const databases = databasesOfCollections(collections, tables);
+  const named = collections.map(({ db, collection }) => `${database === "" ? db : database}.${collection}`);
+  const tooLong = tables === undefined ? named.find((name) => Buffer.byteLength(name) > NAMESPACE_BYTES) : undefined;
+  if (tooLong !== undefined)
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `the server's limit for ${tooLong} is ${NAMESPACE_BYTES} bytes`, {
+      hint: "give --into a shorter name",
+    });
   const asSeveral = existing ? databases.length > 1 : (several ?? databases.length > 1);
   if (!(asSeveral && database === "")) assertNameFits(server.label, database, databases, asSeveral, tables);
 }

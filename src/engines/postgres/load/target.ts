@@ -57,17 +57,24 @@ export interface CreateOptions extends Work {
 export function resolveTarget(source: Connection | undefined, into: string): RestoreTarget {
   if (looksLikePostgresUrl(into)) {
     const connection = connectionFromUrl(into);
+    assertName(partsOf(connection).database);
     return { server: withDatabase(connection, "postgres"), database: partsOf(connection).database, connection };
   }
-  if (into.trim() === "" || into.includes("\0") || Buffer.byteLength(into) > MAX_NAME_BYTES || into.startsWith("template")) {
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(into)} is not a valid name for a database to restore into`);
-  }
+  assertName(into);
   if (source === undefined)
     throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(into)} is a name on the source's server, and that is not known`);
   return { server: source, database: into, connection: withDatabase(source, into) };
 }
 
 const MAX_NAME_BYTES = 63;
+
+/** The server would cut a longer one, and so reach or replace the database whose name is the beginning of it. */
+function assertName(name: string): void {
+  const isTooLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
+  if (name.trim() !== "" && !name.includes("\0") && !isTooLong && !name.startsWith("template")) return;
+  const why = isTooLong ? `: it is longer than ${MAX_NAME_BYTES} bytes` : "";
+  throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(name)} is not a valid name for a database to restore into${why}`);
+}
 
 export async function stateOf(
   target: RestoreTarget,
