@@ -209,14 +209,11 @@ export interface Engine {
   stateOf(target: RestoreTarget, work?: Work): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }>;
 
   /**
-   * Throws RESTORE_TARGET_INVALID when a backup with these contents cannot be restored into the target, before any byte is fetched.
-   * `existing`: into the present database. Absent: every backup fits every target.
+   * Throws RESTORE_TARGET_INVALID, TABLE_UNKNOWN, USAGE or LOAD_FAILED when a load of the archive into the target would be refused, as far as
+   * the beginning of the archive and the target say it. Without an archive, the target alone is asked. Changes nothing. Absent: every backup
+   * fits every target.
    */
-  assertFits?(
-    target: RestoreTarget,
-    contents: readonly ContentsEntry[],
-    options: { readonly tables?: readonly string[] | undefined; readonly existing: boolean },
-  ): void;
+  assertFits?(target: RestoreTarget, archive: AsyncIterable<Uint8Array> | undefined, options: FitOptions): Promise<void>;
 
   /**
    * Creates an empty database, with encoding and locale of the archive `like` if given. An archive of several databases keeps their names:
@@ -266,6 +263,11 @@ export interface Engine {
     name: string,
     options: Work & { readonly keep: Keeping },
   ): Promise<Replacement | undefined>;
+}
+
+export interface FitOptions extends Pick<LoadOptions, "tables" | "dataOnly" | "replace" | "removes" | "chosen" | "asSuperuser" | "signal"> {
+  /** Into the present database. */
+  readonly existing: boolean;
 }
 
 export interface FingerprintWork extends Work {

@@ -71,6 +71,23 @@ test("R10 R22 what --tables --replace and --data-only change comes back by undo,
     await query(shop, "update users set name = 'user 3' where id = 3; alter table orders drop note");
   });
 
+  await t.test("R10 an undo that the server would refuse is refused by its plan, with the same code", async () => {
+    await query(shop, "create view look as select id from users; create view late_look as select id from late");
+    const now = await state();
+    for (const [view, table] of [
+      ["late_look", "late"],
+      ["look", "users"],
+    ]) {
+      const message = new RegExp(`view .*${view} depends on .*${table}`);
+      const { refusals } = (await world.run("undo", done.job, "--plan", "--json")).json();
+      assert.deepEqual([refusals[0]?.code, message.test(refusals[0]?.message)], ["LOAD_FAILED", true], JSON.stringify(refusals));
+      const refused = await world.run("undo", done.job, "--yes", "shop");
+      assert.deepEqual([refused.code, message.test(refused.stderr)], ["LOAD_FAILED", true], refused.stderr);
+      assert.deepEqual(await state(), now);
+      await query(shop, `drop view ${view}`);
+    }
+  });
+
   await t.test("R10 undo brings tables, indexes, keys and partitions back, and removes what was created", async () => {
     const plan = (await world.expect(0, "undo", done.job, "--plan", "--json")).json();
     const undone = (await world.expect(0, "undo", done.job, "--plan-digest", plan.digest, "--yes", "shop", "--json")).json();

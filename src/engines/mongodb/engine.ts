@@ -145,8 +145,9 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
       return await stateOf(target, source, work);
     },
 
-    assertFits(target, contents, fitOptions) {
-      const collections = contents.map(({ schema, name }) => ({ db: schema, collection: name }));
+    async assertFits(target, archive, fitOptions) {
+      if (archive === undefined) return;
+      const collections = (await readPrelude(archive)).collections.filter((entry) => !isOplog(entry));
       assertFits(target, collections, { ...fitOptions, several });
     },
 

@@ -27,6 +27,7 @@ import { rowInArchive } from "./history/archive.ts";
 import { openRow } from "./history/database.ts";
 import { RowWrites } from "./history/writes.ts";
 import { codeIn } from "./load/code.ts";
+import { assertFits } from "./load/fits.ts";
 import { loadArchive } from "./load/load.ts";
 import { dropLoader } from "./load/loader-role.ts";
 import { takeName } from "./load/take-name.ts";
@@ -177,6 +178,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     async stateOf(target, work = {}) {
       return await stateOf({ ...target, connection: directConnection(target.connection) }, work);
     },
+
+    assertFits,
 
     async createDatabase(server, name, work = {}) {
       const { like, ...rest } = work;

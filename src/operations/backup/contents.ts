@@ -17,7 +17,12 @@ export async function contentsOf(
     throw new LifeboatError("USAGE", `${entry.point.name} is a base backup: it holds the files of a whole server, and no list of tables`);
   }
   const key = await context.openKey();
-  const data = readPart(context.repository.storage, entryPlace(entry), partOf(entry.manifest, "data"), key, signal);
   const roles = source.engine.rolesIn && (await readRolesPart(context, entry, key, signal));
-  return [...(roles === undefined ? [] : (source.engine.rolesIn?.(roles) ?? [])), ...(await source.engine.contents(data))];
+  const own = await source.engine.contents(await archiveOf(context, entry, signal));
+  return [...(roles === undefined ? [] : (source.engine.rolesIn?.(roles) ?? [])), ...own];
+}
+
+/** The plain bytes of a backup's archive, for whom the beginning is enough. They are not verified. */
+export async function archiveOf(context: Context, entry: PointEntry, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  return readPart(context.repository.storage, entryPlace(entry), partOf(entry.manifest, "data"), await context.openKey(), signal);
 }

@@ -3,8 +3,9 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { beforeName } from "../../core/names.ts";
 import { type PlanCode, type PlanStep, stepInWords } from "../../core/plan.ts";
 import { wordsOf } from "../../core/words.ts";
+import type { FitOptions } from "../../ports/engine.ts";
 import type { RestoreTarget } from "../../ports/restore-target.ts";
-import { contentsOf } from "../backup/contents.ts";
+import { archiveOf, contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { isProduction, swapSteps } from "./own-database.ts";
 import { NOTHING, type PlanPart, routeParts } from "./plan.ts";
@@ -200,7 +201,14 @@ export async function stateOf(
   }
   const only = partial && exists && request.replace === true && !source.engine.renamesDatabases;
   const inPlace = partial && exists && !only;
-  const fit = await fitOf(context, source, route, place, { tables: request.tables, existing: inPlace }, watch);
+  const fitting = {
+    tables: request.tables,
+    dataOnly,
+    replace: request.replace,
+    asSuperuser: request.asSuperuser,
+    existing: inPlace,
+  };
+  const fit = await fitOf(context, source, route, place, fitting, watch);
   const production = !partial && (await isProduction(source, place, watch));
   const state = { route, place, exists, occupants, dataOnly, inPlace, only, production, ...fit };
   const replaces = request.replace === true && occupants.length > 0 && !inPlace;
@@ -224,21 +232,23 @@ async function irreplaceable(
   }
 }
 
-const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_UNKNOWN"]);
+const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_UNKNOWN", "USAGE", "LOAD_FAILED"]);
 
-/** Looks only where an engine may say no, and only into the beginning of the backup. What cannot be read is met again by the restore. */
+/** Looks only where an engine may say no, and only into the beginning of a backup. What cannot be read is met again by the restore. */
 async function fitOf(
   context: Context,
   source: Source,
   route: Route,
   place: RestoreTarget,
-  options: { readonly tables?: readonly string[] | undefined; readonly existing: boolean },
+  options: FitOptions,
   { signal }: Watch,
 ): Promise<Pick<DatabaseState, "misfit" | "unread">> {
   const { engine } = source;
-  if (engine.assertFits === undefined || route.kind !== "copy") return {};
   try {
-    engine.assertFits(place, await contentsOf(context, source, route.copy.entry, signal), options);
+    const entry = route.kind === "copy" ? route.copy.entry : undefined;
+    const archive = entry && engine.assertFits && (await archiveOf(context, entry, signal));
+    const chosen = entry?.point.kind === "tables";
+    await engine.assertFits?.(place, archive, { ...options, chosen, signal });
     return {};
   } catch (error) {
     signal.throwIfAborted();

@@ -1,5 +1,5 @@
 // The undo of a load that changed whole tables: they come back from the undo set by the same load, or nothing changes.
-import { LifeboatError } from "../../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { MergedTable } from "../../core/merge-plan.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
@@ -24,7 +24,7 @@ interface Standing {
   readonly now: Fingerprint;
   /** They are as they were before the job. */
   readonly isDone: boolean;
-  /** Why it would not be done without --overwrite-changed. */
+  /** Why it would not be done: the tables were changed since, or others depend on them. */
   readonly refusal?: LifeboatError | undefined;
 }
 
@@ -132,8 +132,28 @@ async function standingOf(
     source.engine.fingerprint(place.connection, scopeOf(archive), { signal: job.signal, progress: watch.progress }),
   );
   const isDone = differencesOf(source, before, now, archive).length === 0;
-  const refusal = isDone || overwriteChanged ? undefined : refusalOf(record, after && differencesOf(source, after, now, archive));
+  const changed = isDone || overwriteChanged ? undefined : refusalOf(record, after && differencesOf(source, after, now, archive));
+  const refusal = isDone
+    ? undefined
+    : (changed ?? (await misfitOf(source, place, archive, readUndoSet(stored, record, key, job.signal), job)));
   return { archive, before, now, isDone, refusal };
+}
+
+/** Why the load would be refused. */
+async function misfitOf(
+  { engine }: FoundUndo["source"],
+  place: RestoreTarget,
+  { tables, created, rowsOnly }: UndoArchive,
+  bytes: AsyncIterable<Uint8Array>,
+  { signal }: Job,
+): Promise<LifeboatError | undefined> {
+  try {
+    await engine.assertFits?.(place, bytes, { tables, removes: created, dataOnly: rowsOnly, replace: true, existing: true, signal });
+    return undefined;
+  } catch (error) {
+    if (isLifeboatError(error, "LOAD_FAILED")) return error;
+    throw error;
+  }
 }
 
 function refusalOf(record: UndoRecord, changed: readonly string[] | undefined): LifeboatError | undefined {

@@ -53,7 +53,7 @@ export async function setTablesAside(
 }
 
 /** A table whose parent stays would be missing from the parent: those who read a partitioned table would lose the rows of a partition. */
-async function refuseChildren(client: Client, names: readonly string[]): Promise<void> {
+export async function refuseChildren(client: Client, names: readonly string[]): Promise<void> {
   const [found] = await client.query<{ child: string; parent: string }>(
     `select pg_catalog.quote_ident(m.nspname) || '.' || pg_catalog.quote_ident(d.relname) as child,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as parent

@@ -17,6 +17,7 @@ export interface Wanted {
   readonly notRestored: readonly Omission[];
 }
 
+/** Changes nothing. */
 export async function choose(client: Client, all: readonly TocEntry[], options: LoadOptions): Promise<Wanted> {
   if (options.tables === undefined) {
     const dangling = options.chosen === true && options.dataOnly !== true ? await danglingKeys(client, all, all.filter(isTable)) : [];
@@ -24,7 +25,6 @@ export async function choose(client: Client, all: readonly TocEntry[], options: 
     const entries = all.filter((entry) =>
       options.dataOnly ? isData(entry) : !(entry.kind === "SCHEMA" && entry.name === "public") && !without.has(entry),
     );
-    await createLooseSchemas(client, all, entries, options);
     const notRestored = dangling.map((key) => keyNotRestored(key, "the backup does not hold it"));
     return { entries, tables: tablesOf(all), foundations: [], notRestored };
   }
@@ -44,19 +44,12 @@ export async function choose(client: Client, all: readonly TocEntry[], options: 
     notRestored.push(keyNotRestored(key, `was not chosen; to include it: --tables ${[...options.tables, referencedTable(key)].join(",")}`));
   }
   for (const { entry, others } of await outwardOf(client, selection.outward)) {
-    const [other] = others.map(({ schema, name }) => `${readableName(schema)}.${readableName(name)}`);
-    const include = `--tables ${[...options.tables, other].join(",")}`;
-    if (!LEAVABLE.has(entry.kind)) {
-      throw new LifeboatError("LOAD_FAILED", `${entry.schema}.${entry.name} needs ${other}, which is not here and was not chosen`, {
-        hint: `include it: ${include}`,
-      });
-    }
+    const { other, include } = refuseWithout({ entry, others }, options.tables);
     chosen.delete(entry);
     const reason = `${other} is not here and was not chosen; to include it: ${include}`;
     notRestored.push({ kind: entry.kind.toLowerCase(), object: `${entry.schema}.${entry.name}`, reason });
   }
   const entries = all.filter((entry) => chosen.has(entry));
-  await createLooseSchemas(client, all, entries, options);
   const foundations = selection.foundations.filter((entry) => chosen.has(entry));
   return { entries, tables: selection.tables, foundations, notRestored };
 }
@@ -69,13 +62,7 @@ const isData = (entry: TocEntry): boolean =>
   entry.hasData || entry.kind === "SEQUENCE SET" || entry.kind === "BLOB" || entry.kind === "BLOB METADATA";
 
 /** A backup of chosen tables names schemas without holding them. */
-async function createLooseSchemas(
-  client: Client,
-  all: readonly TocEntry[],
-  entries: readonly TocEntry[],
-  options: LoadOptions,
-): Promise<void> {
-  if (options.dataOnly) return;
+export async function createLooseSchemas(client: Client, all: readonly TocEntry[], entries: readonly TocEntry[]): Promise<void> {
   const present = new Set(all.filter((entry) => entry.kind === "SCHEMA").map((entry) => entry.name));
   const loose = new Set(entries.filter((entry) => entry.kind === "TABLE" && !present.has(entry.schema)).map((entry) => entry.schema));
   loose.delete("public");
@@ -101,6 +88,16 @@ async function danglingKeys(client: Client, entries: readonly TocEntry[], tables
   const chosen = new Set(tables.map((table) => `${table.schema}.${table.name}`));
   const lost = new Set(rows.filter((row) => !row.found && !chosen.has(row.plain)).map((row) => row.name));
   return keys.filter((key) => lost.has(referencedTable(key) ?? ""));
+}
+
+/** LOAD_FAILED for an entry that cannot be without what it depends on; else how that can be included. */
+export function refuseWithout({ entry, others }: Outward, tables: readonly string[]): { readonly other: string; readonly include: string } {
+  const [other = ""] = others.map(({ schema, name }) => `${readableName(schema)}.${readableName(name)}`);
+  const include = `--tables ${[...tables, other].join(",")}`;
+  if (LEAVABLE.has(entry.kind)) return { other, include };
+  throw new LifeboatError("LOAD_FAILED", `${entry.schema}.${entry.name} needs ${other}, which is not here and was not chosen`, {
+    hint: `include it: ${include}`,
+  });
 }
 
 /** Entries without which their table has all its rows. */

@@ -44,9 +44,11 @@ export async function inTransaction(client: Client, done: string, act: () => Pro
   }
 }
 
+/** Where other objects depend on a table that would be replaced. */
+export const OTHERWISE = "nothing was changed; --data-only replaces the rows and keeps the tables; or restore into a new database instead";
 const NAMES_OBJECTS = new Set(["2BP01", "0A000"]);
 const HINTS: Readonly<Record<string, string>> = {
   "55P03": "nothing was changed; end the sessions that use this database, then restore again",
   "53200": "nothing was changed; raise max_locks_per_transaction on the server, or restore into a new database instead",
-  "2BP01": "nothing was changed; --data-only replaces the rows and keeps the tables; or restore into a new database instead",
+  "2BP01": OTHERWISE,
 };

@@ -17,7 +17,7 @@ import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
 import { JOBS, type LoaderLoad, loadAsLoader, loadRowsAsLoader } from "./as-loader.ts";
 import { type Keeper, setTablesAside } from "./before.ts";
-import { choose, holdsOnlyData, type Wanted } from "./choose.ts";
+import { choose, createLooseSchemas, holdsOnlyData, type Wanted } from "./choose.ts";
 import { existing } from "./clear.ts";
 import { isNotForCopy, restoreProperties, rolesOfProperties } from "./database-properties.ts";
 import { foreignKeysOf } from "./foreign-keys.ts";
@@ -32,6 +32,7 @@ import { fillTables, type RowsLoad, tablesOf } from "./rows-in.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
 import { LARGE_OBJECTS } from "./stages.ts";
+import { isSuperuser } from "./superuser.ts";
 import { occupantsOf } from "./target.ts";
 
 export interface LoadMeans {
@@ -58,6 +59,7 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const { kept, leftOut, uncertain } = setAside(walked.contents.entries, options.isolation, apart);
     const wanted = await choose(client, kept, options);
     await refuseMissingExtensions(client, wanted.entries);
+    if (options.dataOnly !== true) await createLooseSchemas(client, kept, wanted.entries);
     if (options.dataOnly === true && options.isolation !== undefined && (await existing(client, wanted.tables)).length === 0)
       throw new LifeboatError("RESTORE_TARGET_INVALID", "a data backup holds rows alone, and scratch has no tables to put them into", {
         hint: "drill a full backup, or restore a schema backup first and then this one with --data-only",
@@ -278,8 +280,3 @@ async function restoreList(target: Connection, list: RestoreList): Promise<strin
 
 /** Workers of pg_restore: each keeps a core of the server busy, often of this machine; one more fills the gaps (measured: 3 % on two cores, two more none). */
 const jobs = (): number => Math.min(8, Math.max(2, availableParallelism() + 1));
-
-async function isSuperuser(client: Client): Promise<boolean> {
-  const [row] = await client.query<{ yes: boolean }>("select rolsuper as yes from pg_catalog.pg_roles where rolname = current_user");
-  return row?.yes === true;
-}

@@ -7,9 +7,9 @@ import { rowsAt } from "../archive/rows.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import type { WalkedArchive } from "../archive/walker.ts";
 import type { Client } from "../connect/client.ts";
-import { quoteName as quote } from "../connect/quote.ts";
+import { quoteName as quote, readableName } from "../connect/quote.ts";
 import { refuseBlocked } from "../erasure/obstacle.ts";
-import { inTransaction } from "./clear.ts";
+import { existing, inTransaction } from "./clear.ts";
 import { copyIn } from "./copy-in.ts";
 import { type ForeignKey, referredFromOutside, violations } from "./foreign-keys.ts";
 import { holdStill, lockWhole } from "./hold-still.ts";
@@ -37,6 +37,7 @@ export async function fillTables(load: RowsLoad): Promise<void> {
   const file = await open(archiveFile, "r");
   try {
     await inTransaction(client, "filled", async () => {
+      await refuseMissingTables(client, entries);
       await holdStill(client, tables, options);
       await emptyTables(client, tables, keys, options.replace === true);
       for (const table of tables) {
@@ -64,6 +65,22 @@ export async function fillTables(load: RowsLoad): Promise<void> {
     await file.close();
   }
 }
+
+/** LOAD_FAILED, naming tables that rows would go into and that are not there. */
+export async function refuseMissingTables(client: Client, entries: readonly TocEntry[]): Promise<void> {
+  const tables = tablesOf(entries);
+  const there = new Set(await existing(client, tables));
+  const missing = tables
+    .filter((table) => !there.has(quotedName(table)))
+    .map(({ schema, name }) => `${readableName(schema)}.${readableName(name)}`);
+  if (missing.length === 0) return;
+  const more = missing.length > NAMED ? ` and ${missing.length - NAMED} more` : "";
+  throw new LifeboatError("LOAD_FAILED", `${client.connection.label} lacks the table ${missing.slice(0, NAMED).join(", ")}${more}`, {
+    hint: "create it, choose others with --tables, or restore without --data-only",
+  });
+}
+
+const NAMED = 3;
 
 export const tablesOf = (entries: readonly TocEntry[]): TocEntry[] => entries.filter(({ kind }) => kind === "TABLE DATA");
 
