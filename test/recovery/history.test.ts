@@ -1,10 +1,10 @@
 // The history of one row, by the real program: from backups alone, and from base backup and WAL against an independent log of changes.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { flipByte } from "../support/archive.ts";
+import { flipByte, segmentFiles } from "../support/archive.ts";
 import { cases } from "../support/every.ts";
 import { beginWritten, settle } from "../support/point-in-time.ts";
 import { freshDatabase, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
@@ -158,6 +158,92 @@ function assertNotRecorded(world: World, texts: readonly string[]): void {
   assert.ok(journals.length > 0);
   for (const text of texts) assert.ok(!journals.some((journal) => journal.includes(text)), text);
 }
+
+test("R42 prepared transactions and those open at the base backup are in a row's history", { skip: skipWithoutPostgres() }, async (t) => {
+  const written = await beginWritten(t, { settings: { max_prepared_transactions: "4" } });
+  const { world, shop } = written;
+  const tables = ["prepared", "open", "late", "part"];
+  for (const table of tables) await query(shop, `create table ${table} (id int primary key, n int); insert into ${table} values (1, 0)`);
+  await query(shop, "create table other (n int)");
+  const client = await openApplication(shop);
+  const early = await openApplication(shop);
+  const xids = new Map<string, string>();
+  const update = async (who: typeof client, table: string, rest: string): Promise<void> => {
+    await who.query("begin");
+    await who.query(`update ${table} set n = n + 1`);
+    const [{ xid = "" } = {}] = await who.query<{ xid: string }>("select txid_current()::text as xid");
+    xids.set(table, xid);
+    if (rest !== "") await who.query(rest);
+  };
+  // Begun before the base backup: their records are in no WAL that it needs.
+  await update(client, "prepared", "prepare transaction 'prepared'");
+  await update(early, "open", "");
+  await query(shop, "checkpoint");
+  await query(shop, "select pg_switch_wal()");
+  await world.expect(0, "backup", "shop", "--kind", "base", "--json");
+  await query(shop, "insert into other values (1)");
+  await early.query("commit");
+  await client.query("commit prepared 'prepared'");
+  await update(client, "late", "prepare transaction 'late'");
+  await query(shop, "insert into other values (2)");
+  await client.query("commit prepared 'late'");
+  await update(client, "part", "prepare transaction 'never'");
+  await client.query("rollback prepared 'never'");
+  await update(client, "part", "savepoint s; delete from part; rollback to s; prepare transaction 'part'");
+  await client.query("commit prepared 'part'");
+  await early.close();
+  await client.close();
+  await settle(written);
+  for (const table of tables) {
+    const told = (await world.expect(0, "history", "shop", "--table", table, "--key", "1", "--json")).json();
+    const seen = told.states.map(({ row }: { row: { n: string } | null }) => row?.n);
+    assert.deepEqual(seen, ["0", "1"], `${table}: ${JSON.stringify(told.states, undefined, 1)}`);
+    const by = told.states[1].writtenBy;
+    assert.deepEqual(
+      [by?.kind, by?.id, told.notExamined],
+      ["update", `transaction ${xids.get(table)}`, []],
+      `${table}: ${JSON.stringify(told.states)}`,
+    );
+  }
+  await world.assertNothingLeft();
+});
+
+test("R42 a row's history tells where WAL is missing, and goes on after it", { skip: skipWithoutPostgres() }, async (t) => {
+  const written = await beginWritten(t);
+  const { world, shop } = written;
+  await query(shop, "create table orders (id int primary key, n int); insert into orders values (1, 0)");
+  await world.expect(0, "backup", "shop", "--kind", "base", "--json");
+  const inSegments: string[] = [];
+  const write = async (n: number): Promise<void> => {
+    await query(shop, `update orders set n = ${n}`);
+    const [{ name = "" } = {}] = await query<{ name: string }>(shop, "select pg_walfile_name(pg_current_wal_lsn()) as name");
+    inSegments.push(name);
+    await query(shop, "select pg_switch_wal()");
+  };
+  for (const n of [1, 2, 3]) await write(n);
+  await world.expect(0, "backup", "shop", "--kind", "base", "--json");
+  for (const n of [4, 5]) await write(n);
+  await settle(written);
+  const history = async (exit: number) => (await world.expect(exit, "history", "shop", "--table", "orders", "--key", "1", "--json")).json();
+  const seenIn = (told: { states: { row: { n: string } | null }[] }) => told.states.map(({ row }) => row?.n);
+  const whole = await history(0);
+  assert.deepEqual([seenIn(whole), whole.notExamined], [["0", "1", "2", "3", "4", "5"], []]);
+
+  const missing = segmentFiles(world).find((file) => file.includes(inSegments[1] ?? "none"));
+  assert.ok(missing !== undefined, `${inSegments}`);
+  rmSync(missing);
+  const told = await history(3);
+  assert.deepEqual(seenIn(told), ["0", "1", "3", "4", "5"]);
+  const [gap, ...others] = told.notExamined;
+  const [, from = "", to = ""] = /^the log from (\S+) to (\S+) is missing: what a row was in between is not known$/.exec(gap) ?? [];
+  assert.deepEqual(others, []);
+  const instants = (n: number) => [whole.states[n].from.at, whole.states[n].until.at];
+  assert.ok(
+    from >= instants(1)[0] && from <= instants(2)[0] && to > instants(2)[0],
+    `${gap}: ${JSON.stringify(whole.states, undefined, 1)}`,
+  );
+  await world.assertNothingLeft();
+});
 
 test("R42 what cannot be asked of a row is refused or not known, never left out", { skip: skipWithoutPostgres() }, async (t) => {
   const shop = await freshDatabase();

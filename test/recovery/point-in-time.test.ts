@@ -1,9 +1,11 @@
 // Point-in-time recovery by the real program against a real server. The full campaign is in test/faults.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import {
   beginWritten,
   heldAt,
@@ -14,7 +16,7 @@ import {
   transactionsOf,
   xidsIn,
 } from "../support/point-in-time.ts";
-import { skipWithoutPostgres } from "../support/postgres.ts";
+import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 const minus = (set: Set<number>, other: Set<number>): number[] => [...set].filter((one) => !other.has(one)).sort();
@@ -69,6 +71,42 @@ test("R25 a restore to an instant holds exactly the commits before the first lat
   assert.equal(drill.verdict, "pass");
   assert.match(drill.remarks.join("\n"), /point-in-time recovery/);
   await world.assertNothingLeft();
+});
+
+test("R25 --start leaves the server of a restored directory running, or says why it does not start", { skip }, async (t) => {
+  const written = await beginWritten(t);
+  const { world, shop } = written;
+  await query(shop, "create table users (id int primary key); insert into users values (1), (2)");
+  // The restored server is reached in its directory alone.
+  for (const setting of ["unix_socket_directories = '.'", "listen_addresses = ''", "shared_preload_libraries = 'nowhere'"])
+    await query(shop, `alter system set ${setting}`);
+  const broken = (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().made[0].id;
+  await query(shop, "alter system reset shared_preload_libraries");
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  await settle(written);
+  const directory = (name: string): string => join(world.directory, name);
+  const count = (name: string) => {
+    const { user, password, port } = partsOf(shop);
+    const url = `postgres://${user}:${password}@/shop?host=${encodeURIComponent(directory(name))}&port=${port}`;
+    return query({ url, label: name }, "select count(*)::int as n from users");
+  };
+  const restore = (name: string, ...more: string[]) => world.run("restore", "shop", "--into", directory(name), ...more, "--json");
+  const failed = await restore("failed", "--to", broken, "--start");
+  assert.deepEqual([failed.exit, failed.code], [1, "TOOL_FAILED"], failed.stderr);
+  assert.match(String(failed.message), /failed is restored, but its server does not start: .*nowhere/);
+  assert.ok(existsSync(join(directory("failed"), "PG_VERSION")), "what was restored stays");
+
+  const cold = (await restore("cold")).json();
+  assert.match(cold.instructions[0], /^start it with: .*pg_ctl .*\/cold /);
+  await assert.rejects(count("cold"), "without --start no server runs");
+  const started = (await restore("running", "--start")).json();
+  const [, stop = ""] = /^the server runs; stop it with: (.*pg_ctl .*\/running .* stop)$/.exec(started.instructions[0]) ?? [];
+  assert.deepEqual([started.verdict, stop !== ""], ["pass", true], JSON.stringify(started.instructions));
+  const end = () => spawnSync("/bin/sh", ["-c", stop], { cwd: "/" }).status;
+  t.after(end);
+  assert.deepEqual(await count("running"), [{ n: 2 }]);
+  assert.equal(end(), 0);
+  await assert.rejects(count("running"), "the command stops it");
 });
 
 async function readBases(repository: string): Promise<unknown[]> {

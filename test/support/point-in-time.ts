@@ -23,8 +23,18 @@ export interface Written {
   write(sessions: number, until: () => boolean): Promise<void>;
 }
 
-export async function beginWritten(t: TestContext, options: { readonly s3?: S3Emulator; readonly source?: string } = {}): Promise<Written> {
-  const cluster = await testCluster({ settings: { ...archiveSource, wal_keep_size: "4GB", synchronous_commit: "on" } });
+export interface WrittenOptions {
+  readonly s3?: S3Emulator;
+  /** More options of the source, each after a comma. */
+  readonly source?: string;
+  /** More settings of the server. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export async function beginWritten(t: TestContext, options: WrittenOptions = {}): Promise<Written> {
+  const cluster = await testCluster({
+    settings: { ...archiveSource, wal_keep_size: "4GB", synchronous_commit: "on", ...options.settings },
+  });
   t.after(() => cluster.stop());
   const shop = await freshDatabase("shop", cluster);
   await query(shop, "create table w (xid bigint, session int, n int, filler text)");

@@ -60,7 +60,9 @@ export async function asksOf(context: Context, source: Source, request: HistoryR
   }
   const inLog = new Set(windows.filter(({ chain }) => chain.length > 0).flatMap(({ bases }) => bases.map(({ id }) => id)));
   const bases = timed.filter(({ entry, at }) => entry.point.kind === "base" && !inLog.has(entry.point.id) && inRange(at));
-  const notExamined: string[] = [];
+  const notExamined = gapsOf(logs, bases).map(
+    ({ from, to }) => `the log from ${from} to ${to} is missing: what a row was in between is not known`,
+  );
   const provider = await providerRange(source, request, watch).catch((error: unknown) => {
     notExamined.push(`the provider's history was not asked: ${unknownFor(error, watch).reason}`);
     return undefined;
@@ -84,6 +86,19 @@ export async function asksOf(context: Context, source: Source, request: HistoryR
       ...context.catalog.flaws(source.name).map(({ message }) => message),
     ],
   };
+}
+
+/** What no log tells between the first and the last instant that one does, or that a base backup without its log is of. */
+function gapsOf(logs: readonly LogAsk[], bases: readonly { readonly at: Micros }[]): { readonly from: Micros; readonly to: Micros }[] {
+  if (logs.length === 0) return [];
+  const told = [...logs, ...bases.map(({ at }) => ({ from: at, to: at }))].sort((a, b) => (a.from < b.from ? -1 : 1));
+  const gaps: { from: Micros; to: Micros }[] = [];
+  let end: Micros | undefined;
+  for (const { from, to } of told) {
+    if (end !== undefined && end < from) gaps.push({ from: end, to: from });
+    if (end === undefined || end < to) end = to;
+  }
+  return gaps;
 }
 
 /** Of a backup of chosen tables, whether it holds this one; by its bare name, for it may have been given without its schema. */

@@ -1,5 +1,6 @@
 // Which transactions of a WAL may have written a row: those that changed the block that it is in, those that changed its table while it
-// was not there, and those that may have given the table other files. Whether they did is asked of the data.
+// was not there, those that may have given the table other files, and those that began before the WAL does. Whether they did is asked of
+// the data.
 //
 // The segments have been proven before: records are taken apart here, whole ones, wherever pages and segments cut them.
 import { LifeboatError } from "../../../core/errors.ts";
@@ -9,7 +10,10 @@ import { CONTINUES, LONG_HEADER_BYTES, OVERWRITES, SHORT_HEADER_BYTES } from "..
 import type { RowPlace } from "./database.ts";
 
 const HEADER_BYTES = 24;
-const [XLOG, TRANSACTION, RELMAP, HEAP2, HEAP] = [0, 1, 7, 9, 10];
+const [XLOG, TRANSACTION, RELMAP, STANDBY, HEAP2, HEAP] = [0, 1, 7, 8, 9, 10];
+const RUNNING_XACTS = 0x10;
+/** In `xl_running_xacts`: two counts and a flag come before it. */
+const NEXT_XID_AT = 12;
 const SWITCH = 0x40;
 const IN_PLACE = 0x70;
 const [COMMIT, ABORT, COMMIT_PREPARED, ABORT_PREPARED] = [0x00, 0x20, 0x30, 0x40];
@@ -33,6 +37,8 @@ export class RowWrites implements WriteLog {
   #place: RowPlace | undefined;
   readonly #touched = new Map<number, Touched>();
   #open: OpenRecord | undefined;
+  /** From this number on, transactions began after the first record: all that they wrote is seen. Undefined: not told yet. */
+  #firstWhole: number | undefined;
 
   watch(place: object | "no database" | undefined): void {
     this.#place = place === "no database" ? NO_DATABASE : isPlace(place) ? place : undefined;
@@ -96,6 +102,8 @@ export class RowWrites implements WriteLog {
     const [info = 0, manager = 0] = [bytes[16], bytes[17]];
     const xid = bytes.readUInt32LE(4);
     if (manager === RELMAP) this.#of(xid).catalog = true;
+    else if (manager === STANDBY && (info & 0xf0) === RUNNING_XACTS)
+      this.#firstWhole ??= bytes.readUInt32LE(headOf(bytes, magic).main + NEXT_XID_AT);
     else if (manager === HEAP2 || (manager === HEAP && (info & 0x70) !== IN_PLACE)) this.#touch(bytes, xid, magic);
     else if (manager === TRANSACTION) return this.#end(bytes, info, xid, begin, end, magic);
     return undefined;
@@ -103,7 +111,12 @@ export class RowWrites implements WriteLog {
 
   #touch(bytes: Buffer, xid: number, magic: number): void {
     const place = this.#place;
-    if (place === undefined || xid === 0) return;
+    if (xid === 0) return;
+    // Where the row is, is not known now, but may be when the transaction ends.
+    if (place === undefined) {
+      this.#of(xid).catalog = true;
+      return;
+    }
     for (const { database, file, block } of headOf(bytes, magic).blocks) {
       if (database !== place.database) continue;
       if (file === place.catalog) this.#of(xid).catalog = true;
@@ -131,8 +144,14 @@ export class RowWrites implements WriteLog {
       this.#touched.delete(one);
       return found ?? [];
     });
-    if (operation === ABORT || operation === ABORT_PREPARED || !this.#mayWrite(touched)) return undefined;
+    if (operation === ABORT || operation === ABORT_PREPARED) return undefined;
+    if (this.#isWhole(xid) && !this.#mayWrite(touched)) return undefined;
     return { lsn: formatLsn(begin), end: formatLsn(end), xid, origin };
+  }
+
+  /** Numbers are compared in their circle. */
+  #isWhole(xid: number): boolean {
+    return this.#firstWhole !== undefined && ((xid - this.#firstWhole) | 0) >= 0;
   }
 
   #mayWrite(touched: readonly Touched[]): boolean {
