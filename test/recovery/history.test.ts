@@ -208,7 +208,7 @@ test("R42 prepared transactions and those open at the base backup are in a row's
   await world.assertNothingLeft();
 });
 
-test("R42 a row's history tells where WAL is missing, and goes on after it", { skip: skipWithoutPostgres() }, async (t) => {
+test("R42 a row's history tells where WAL is missing, and continues after it", { skip: skipWithoutPostgres() }, async (t) => {
   const written = await beginWritten(t);
   const { world, shop } = written;
   await query(shop, "create table orders (id int primary key, n int); insert into orders values (1, 0)");
