@@ -6,6 +6,8 @@ import type { Alert } from "../ports/notifier.ts";
 export interface AlertText {
   /** One line: `CRITICAL shop: Backup overdue`. */
   readonly headline: string;
+  /** What happened, to what, in one line, for a screen that shows no more: `CRITICAL shop: no restore point exists (NO_BACKUP)`. */
+  readonly summary: string;
   readonly message: string;
   readonly facts: readonly (readonly [label: string, value: string])[];
   readonly next: string | undefined;
@@ -29,6 +31,10 @@ export function textOf({ event, severity, source, code, title, message, since, a
   ];
   return {
     headline: `${begins} ${about}${visible(title)}`,
+    summary:
+      message === ""
+        ? `${begins} ${about}${visible(title)}`
+        : `${begins} ${visible(message)}${message.includes(title) ? "" : ` (${visible(title)})`}`,
     message: visible(message),
     facts,
     next: next === undefined || event === "closed" ? undefined : visible(next),

@@ -134,6 +134,23 @@ for (const [name, begin] of Object.entries(SERVICES)) {
   });
 }
 
+/** The field of which a pager, a lock screen or a list shows one line. */
+const ONE_LINE = { slack: "text", discord: "content", teams: "fallbackText", betterstack: "summary", pagerduty: "summary" } as const;
+
+for (const [name, field] of Object.entries(ONE_LINE)) {
+  test(`R37 ${name}: the one line that a pager shows says what happened, and not only its code`, async (t) => {
+    const { notifier, peer } = (await SERVICES[name]?.(t)) ?? assert.fail();
+    await notifier.send?.(alertOf({ title: "BACKUP_OVERDUE", message: "shop: the newest backup is 26h old" }));
+    const shown = (event: string): string => {
+      const body = peer.received.map((one) => one.body).findLast((one) => one.includes(`"${field}":"${event}`)) ?? assert.fail();
+      return new RegExp(`"${field}":"([^"]*)"`).exec(body)?.[1]?.replaceAll("\\", "") ?? "";
+    };
+    assert.equal(shown("CRITICAL"), "CRITICAL shop: the newest backup is 26h old (BACKUP_OVERDUE)");
+    await notifier.send?.(alertOf({ event: "test", identity: "test/team", title: "Test of a channel", message: "Alerts reach it." }));
+    assert.equal(shown("TEST"), "TEST Alerts reach it. (Test of a channel)");
+  });
+}
+
 for (const [name, begin] of Object.entries(ROOMS)) {
   test(`R37 ${name}: names of a source notify no one and are not read as markup`, async (t) => {
     const { notifier, peer } = await begin(t);

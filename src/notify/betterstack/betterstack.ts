@@ -55,7 +55,7 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
 
   const open = (alert: Alert, work: Work | undefined) => {
     const by = (way: Options["by"][number]) => alert.event !== "test" && options.by.includes(way);
-    const { headline } = textOf(alert);
+    const { headline, summary } = textOf(alert);
     const escalation =
       options.policy === undefined || alert.event === "test"
         ? { call: by("call"), sms: by("sms"), email: by("email"), push: by("push") }
@@ -63,7 +63,7 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
     const incident = {
       requester_email: options.requester,
       name: `${clip(headline, NAME_MAX)}${markOf(alert)}`,
-      summary: clip(headline, SUMMARY_MAX),
+      summary: clip(summary, SUMMARY_MAX),
       description: clip(plainText(textOf(alert)), DESCRIPTION_MAX),
       ...escalation,
     };

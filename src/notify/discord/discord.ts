@@ -31,13 +31,13 @@ export function makeNotifier({ options: { url, threadId }, ...wiring }: Notifier
 }
 
 function messageOf(alert: Alert) {
-  const { headline, message, facts, next, link } = textOf(alert);
+  const { headline, summary, message, facts, next, link } = textOf(alert);
   const described = [
     escapeMarkdown(message === "" ? headline : message),
     ...(next === undefined ? [] : [`next: \`${next.replaceAll("`", "'")}\``]),
   ];
   return {
-    content: clip(escapeMarkdown(clip(headline, CONTENT_MAX / 2)), CONTENT_MAX),
+    content: clip(escapeMarkdown(clip(summary, CONTENT_MAX / 2)), CONTENT_MAX),
     // No text of an alert can notify a member or a role.
     allowed_mentions: { parse: [] },
     embeds: [

@@ -32,11 +32,11 @@ export function makeNotifier({ options: { routingKey, events }, ...wiring }: Not
 }
 
 function incidentOf(alert: Alert) {
-  const { headline, message, facts, next, link } = textOf(alert);
+  const { summary, message, facts, next, link } = textOf(alert);
   const details = Object.fromEntries([...facts, ["Message", message], ...(next === undefined ? [] : [["Next", next]])]);
   return {
     payload: {
-      summary: clip(headline, SUMMARY_MAX),
+      summary: clip(summary, SUMMARY_MAX),
       source: clip(visible(alert.source ?? "lifeboat"), SUMMARY_MAX),
       severity: alert.severity,
       timestamp: alert.at.toISOString(),

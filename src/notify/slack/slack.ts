@@ -20,11 +20,11 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<{ readonly u
 }
 
 /** Texts of blocks are `plain_text`: Slack looks for no mention, link or format in them. The fallback and the link are the exceptions. */
-function messageOf({ headline, message, facts, next, link }: AlertText) {
+function messageOf({ headline, summary, message, facts, next, link }: AlertText) {
   const plain = (text: string, most: number) => ({ type: "plain_text", text: clip(text, most), emoji: false });
   const section = (text: string) => ({ type: "section", text: plain(text, SECTION_MAX) });
   return {
-    text: clip(escapeMarkup(clip(`${headline}. ${message}`, FALLBACK_MAX / 5)), FALLBACK_MAX),
+    text: clip(escapeMarkup(clip(summary, FALLBACK_MAX / 5)), FALLBACK_MAX),
     blocks: [
       { type: "header", text: plain(headline, HEADER_MAX) },
       section(message === "" ? headline : message),

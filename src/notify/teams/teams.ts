@@ -23,7 +23,7 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<{ readonly u
 
 /** Text runs are shown as they are; a TextBlock or a FactSet would read Markdown in a table's name. */
 function cardOf(alert: Alert) {
-  const { headline, message, facts, next, link } = textOf(alert);
+  const { headline, summary, message, facts, next, link } = textOf(alert);
   const line = (text: string, most = LINE_MAX, style = {}) => ({
     type: "RichTextBlock",
     inlines: [{ type: "TextRun", text: clip(text, most), ...style }],
@@ -33,7 +33,7 @@ function cardOf(alert: Alert) {
     $schema: "http://adaptivecards.io/schemas/adaptive-card.json",
     type: "AdaptiveCard",
     version: "1.4",
-    fallbackText: clip(headline, LINE_MAX),
+    fallbackText: clip(summary, LINE_MAX),
     body: [
       line(headline, LINE_MAX, { size: "Medium", weight: "Bolder", color }),
       line(message === "" ? headline : message, MESSAGE_MAX),
