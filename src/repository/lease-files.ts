@@ -89,17 +89,23 @@ const PASSING: ReadonlySet<string> = new Set(["STORAGE_UNREACHABLE", "STORAGE_TI
 
 /** Reads a lease, or returns its flaw. Undefined: it no longer exists. */
 export async function readLease(
-  { storage }: Repository,
+  repository: Repository,
   info: ObjectInfo,
   signal?: AbortSignal,
 ): Promise<FoundLease | LeaseFlaw | undefined> {
+  const { storage } = repository;
   const { name, etag, sizeBytes, modifiedAt } = info;
   const flaw = (why: string): LeaseFlaw => ({ name, etag, writtenAt: modifiedAt, message: `${name} is not a valid lease: ${why}` });
   if (!name.endsWith(".json")) return flaw("its name is not that of a lease");
   if (sizeBytes > LIMIT_BYTES) return flaw(`it has ${sizeBytes} bytes`);
   try {
     const record = await getJson(storage, name, leaseSchema, signal);
-    return record && { name: nameOf(name), etag, renewedAt: modifiedAt, record };
+    if (record === undefined) return undefined;
+    // What was written after it was listed has another version, and another instant, than the listing says.
+    const writtenMs = Date.parse(record.expiresAt) - LEASE_TERM_MS;
+    const present = Math.abs(writtenMs - modifiedAt.getTime()) > TOLERANCE_MS ? await storage.head(name, { signal }) : info;
+    if (present === undefined || present.etag !== etag) return present && (await readLease(repository, present, signal));
+    return { name: nameOf(name), etag, renewedAt: modifiedAt, record };
   } catch (error) {
     if (!isLifeboatError(error) || PASSING.has(error.code)) throw error;
     return flaw(error.message);

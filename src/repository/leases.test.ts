@@ -5,8 +5,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { collect } from "../../test/support/bytes.ts";
 import { drivenClock, onClock, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { ObjectInfo } from "../ports/storage.ts";
 import { openLocalStorage } from "../storage/local/local.ts";
 import { putJson } from "./json-object.ts";
 import { leaseName } from "./layout.ts";
@@ -85,6 +87,28 @@ test("a holder counts as gone when its process has ended, and on another machine
   });
   await lease.abandon();
   assert.ok(given(found), "this process no longer renews it");
+});
+
+test("R53 a lease that was taken over after it was listed is that of its new holder, at the instant of its writing", async (t) => {
+  const clock = drivenClock();
+  const real = await temporaryRepository(t, clock);
+  const storage = onClock(real.storage, clock);
+  const repository = { ...real, storage };
+  const lease = await acquireLease(repository, "x", holder, clock);
+  const listed = await collect(storage.list("leases/"));
+  const [found] = (await listLeases(repository)).leases;
+  clock.advance(45_000);
+  const taken = await takeOverLease(repository, found ?? assert.fail(), clock);
+  async function* before(): AsyncGenerator<ObjectInfo> {
+    yield* listed;
+  }
+  const late = { ...repository, storage: { ...storage, list: before } };
+  const [present] = (await listLeases(late)).leases;
+  assert.deepEqual(present?.renewedAt, clock.now());
+  assert.notEqual(present.etag, found?.etag);
+  await taken?.release();
+  assert.deepEqual((await listLeases(late)).leases, [], "one that has ended since is not a lease");
+  await lease.release();
 });
 
 test("a lease that disappeared from the storage is lost", async (t) => {
