@@ -94,6 +94,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       timeZone: () => config.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
       lifeboat,
       configuration: config.digest,
+      configurationFile: config.file,
       combinedObjective: combinedObjectiveOf(
         config.objectives,
         [...sources.values()].map(({ objective }) => objective),

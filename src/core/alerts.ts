@@ -27,6 +27,8 @@ export interface AlertEvent {
   readonly type: "opened" | "reminder" | "closed";
   readonly alert: Alert;
   readonly at: Date;
+  /** Closed because the source left the configuration, and not because it is well. */
+  readonly unwatched?: boolean | undefined;
 }
 
 /** What was found at one look. A source that could not be judged at all is absent: nothing is known of it. */
@@ -35,6 +37,8 @@ export interface Look {
   readonly reasons: readonly HealthReason[];
   /** Codes that this look cannot find: their alerts stay as they are. */
   readonly blindTo?: readonly HealthCode[] | undefined;
+  /** The source left the configuration: its alerts close. */
+  readonly unwatched?: boolean | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -104,7 +108,7 @@ export function advanceAlerts(
   for (const alert of before.values()) {
     const look = bySource.get(alert.source);
     if (look === undefined || isHidden(alert.code, look)) after.push(alert);
-    else events.push({ type: "closed", alert, at: now });
+    else events.push({ type: "closed", alert, at: now, ...(look.unwatched === true && { unwatched: true }) });
   }
   return { open: after.sort((a, b) => (alertIdentity(a) < alertIdentity(b) ? -1 : 1)), events };
 }
@@ -144,10 +148,11 @@ export const hiddenFrom = ({ reasons, blindTo = [] }: Look): HealthCode[] => [
 ];
 
 /** One sentence for a channel. */
-export function alertInWords({ type, alert, at }: AlertEvent): string {
+export function alertInWords({ type, alert, at, unwatched }: AlertEvent): string {
   const of = alert.source === null ? "the repository" : alert.source;
   const since = formatDuration(at.getTime() - alert.openedAt.getTime());
   const code = alert.about === undefined ? alert.code : `${alert.code} (${alert.about})`;
+  if (unwatched === true) return `${of} left the configuration: ${code} is no longer looked for (open for ${since})`;
   if (type === "closed") return `${of}: ${code} is over after ${since}`;
   return `${of}: ${alert.message}${type === "reminder" ? ` (open for ${since})` : ""}`;
 }

@@ -169,6 +169,8 @@ export interface Context {
   readonly combinedObjective: Promised;
   /** Version of this program, for manifests and evidence. */
   readonly lifeboat: string;
+  /** The file of the configuration. Absent: sources that leave it are not noticed. */
+  readonly configurationFile?: string | undefined;
   /** Differs whenever the text of the configuration does. Absent: what looks find is not kept. */
   readonly configuration?: string | undefined;
   close(): Promise<void>;

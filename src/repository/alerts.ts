@@ -25,6 +25,7 @@ interface PendingRecord {
   readonly alert: AlertRecord;
   readonly left: readonly string[];
   readonly claimedAt: string;
+  readonly unwatched?: boolean | undefined;
 }
 
 interface TroubledRecord {
@@ -81,7 +82,11 @@ const schema: Schema<AlertsRecord> = z.looseObject({
   format,
   open: list(alert),
   pending: list(
-    z.looseObject({ type: z.enum(["opened", "reminder", "closed"]), at: instant, alert, left: list(word), claimedAt: instant }),
+    z.looseObject({
+      type: z.enum(["opened", "reminder", "closed"]),
+      ...{ at: instant, alert, left: list(word), claimedAt: instant },
+      unwatched: maybe(z.boolean()),
+    }),
   ),
   troubled: maybe(list(z.looseObject({ channel: word, since: instant, message: prose }))),
   observed: maybe(list(z.looseObject({ source: segment, kind: z.enum(PROTECTIONS), level: z.number() }))),
@@ -107,8 +112,8 @@ const stateOf = ({ open, pending, troubled = [], observed = [] }: AlertsRecord):
   observed: observed.map(({ source, kind, level }) => ({ source, kind, level })),
   troubled: troubled.map(({ channel, since, message }) => ({ channel, since: new Date(since), message })),
   open: open.map(alertOf),
-  pending: pending.map(({ type, at, alert: of, left, claimedAt }) => ({
-    event: { type, at: new Date(at), alert: alertOf(of) },
+  pending: pending.map(({ type, at, alert: of, left, claimedAt, unwatched }) => ({
+    event: { type, at: new Date(at), alert: alertOf(of), ...(unwatched === true && { unwatched }) },
     left,
     claimedAt: new Date(claimedAt),
   })),
@@ -130,8 +135,9 @@ const recordOf = ({ open, pending, troubled, observed }: AlertState): AlertsReco
   observed: observed.map(({ source, kind, level }) => ({ source, kind, level })),
   troubled: troubled.map(({ channel, since, message }) => ({ channel, since: since.toISOString(), message })),
   open: open.map(alertRecord),
-  pending: pending.map(({ event: { type, at, alert: of }, left, claimedAt }) => ({
+  pending: pending.map(({ event: { type, at, alert: of, unwatched }, left, claimedAt }) => ({
     type,
+    ...(unwatched === true && { unwatched }),
     at: at.toISOString(),
     alert: alertRecord(of),
     left,

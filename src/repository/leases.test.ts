@@ -89,7 +89,7 @@ test("a holder counts as gone when its process has ended, and on another machine
   assert.ok(given(found), "this process no longer renews it");
 });
 
-test("R53 a lease that was taken over after it was listed is that of its new holder, at the instant of its writing", async (t) => {
+test("R53 a lease taken over after it was listed is that of its new holder, at the instant of its writing", async (t) => {
   const clock = drivenClock();
   const real = await temporaryRepository(t, clock);
   const storage = onClock(real.storage, clock);

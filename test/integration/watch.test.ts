@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { compose } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { alertInWords } from "../../src/core/alerts.ts";
 import { LifeboatError } from "../../src/core/errors.ts";
 import type { HealthCode } from "../../src/core/monitors.ts";
 import { backup } from "../../src/operations/backup/backup.ts";
@@ -116,10 +117,8 @@ test("R36 settings lowered at Neon alert within a beat, policy or not, and close
   await history(DAY_S);
   const { repository } = context;
   const unwritable = withStorage(context, { put: () => Promise.reject(new LifeboatError("STORAGE_UNREACHABLE", "no answer")) });
-  assert.deepEqual(
-    (await told(unwritable)).filter((text) => /RETENTION|REPOSITORY/.test(text)),
-    ["opened REPOSITORY_UNREACHABLE", "opened RETENTION_LOWERED history"],
-  );
+  assert.deepEqual(await told(unwritable), ["opened REPOSITORY_UNREACHABLE", "opened RETENTION_LOWERED history"]);
+  assert.deepEqual(await told(unwritable), []);
   const unasked = Object.defineProperty(Object.create(source) as Source, "provider", {
     value: Object.defineProperty(Object.create(source.provider), "settings", {
       value: { read: () => Promise.reject(new LifeboatError("PROVIDER_UNREACHABLE", "no answer")) },
@@ -128,7 +127,8 @@ test("R36 settings lowered at Neon alert within a beat, policy or not, and close
   const dark = (await told({ ...context, sources: new Map([[source.name, unasked]]) })).filter((text) => text.startsWith("closed"));
   assert.deepEqual(dark, ["closed REPOSITORY_UNREACHABLE"]);
   assert.ok((await openAlerts(context, watch.signal)).some(({ code }) => code === "RETENTION_LOWERED"));
-  assert.deepEqual(await told(context), ["closed PROVIDER_NOT_ASKED", "opened RETENTION_LOWERED history"]);
+  assert.deepEqual(await told(context), ["closed PROVIDER_NOT_ASKED"], "what this machine told is not told again");
+  assert.deepEqual((await readAlerts((await context.aside?.find()) ?? assert.fail())).open, [], "the repository has taken it over");
 
   // A machine that has another source in the same repository forgets nothing of this one.
   await beat({ ...context, sources: new Map() }, [], watch);
@@ -205,6 +205,42 @@ test("R36 R37 a channel that refuses is not tried again, and another one speaks 
     (await look()).events.map(({ type, alert }) => `${type} ${alert.code}`),
     ["closed NOTIFY_FAILED"],
   );
+});
+
+test("R36 a full repository opens one alert, repeats none, and closes what is over once it has room", async (t) => {
+  const world = await beginWorld(t, { sources: { shop: AWAY } });
+  const { context } = await wire(t, world, ANSWERS);
+  const unreachable = await wire(t, world);
+  assert.ok((await told(unreachable.context)).includes("opened SOURCE_UNREACHABLE"));
+  const noSpace = { put: () => Promise.reject(new LifeboatError("STORAGE_FULL", "no space is left")), freeBytes: async () => 0 };
+  const full = withStorage(unreachable.context, noSpace);
+  assert.deepEqual(await told(full), ["opened REPOSITORY_FILLING"]);
+  assert.deepEqual(await told(full), []);
+  const answering = withStorage(context, noSpace);
+  assert.deepEqual(await told(answering), []);
+  assert.deepEqual(await told(context), ["closed REPOSITORY_FILLING", "closed SOURCE_UNREACHABLE"]);
+  assert.deepEqual(await told(context), []);
+});
+
+test("R36 alerts of a source that leaves the configuration close, and say so, on the machine that had it", async (t) => {
+  const world = await beginWorld(t, { sources: { shop: AWAY, gone: AWAY } });
+  const { context } = await wire(t, world);
+  assert.ok((await told(context)).includes("opened SOURCE_UNREACHABLE"));
+  const less = { ...context, sources: new Map([...context.sources].filter(([name]) => name !== "gone")) };
+  // Another machine, or another configuration, which never had it.
+  const other = await beat({ ...less, configurationFile: "/etc/other.yaml" }, [...less.sources.values()], watch);
+  assert.deepEqual(other.events, []);
+  const { events, open } = await beat(less, [...less.sources.values()], watch);
+  assert.deepEqual(
+    events.map(({ type, alert }) => `${type} ${alert.source} ${alert.code}`),
+    open.map(({ code }) => `closed gone ${code}`),
+  );
+  assert.match(
+    events.map(alertInWords).join("\n"),
+    /^gone left the configuration: SOURCE_UNREACHABLE is no longer looked for \(open for /m,
+  );
+  assert.deepEqual(await told(less), []);
+  assert.ok((await told(context)).includes("opened SOURCE_UNREACHABLE"), "it is watched again");
 });
 
 test("R24 a look at a source that is told to stop ends with that reason, and no promise is left to fail", async (t) => {

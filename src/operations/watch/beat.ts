@@ -42,23 +42,61 @@ export interface Beat {
 /** `own`: findings about the caller itself. Absent: it is not a service, and their alerts stay as they are. */
 export async function beat(context: Context, sources: readonly Source[], watch: Watch, own?: readonly HealthReason[]): Promise<Beat> {
   const found = await look(context, sources, watch);
-  const { verdict, statuses } = found;
-  found.looks.push({ source: null, reasons: own ?? [], blindTo: own === undefined ? ["CONFIG_REFUSED"] : [] });
+  const { verdict, statuses, looks } = found;
+  looks.push({ source: null, reasons: own ?? [], blindTo: own === undefined ? ["CONFIG_REFUSED"] : [] });
   if (found.away === undefined && context.repository.trust.writer !== undefined) {
     try {
-      const done = await advance(context, context.repository, found, watch);
+      const done = await advanceHere(context, found, watch);
       await sweepSealed(context, watch).catch((error: unknown) =>
         watch.progress.note(`sealed plans of approvals were not looked at: ${asLifeboatError(error).message}`),
       );
-      return { verdict, statuses, ...(await withRecovery(context, done, found.looks, watch)) };
+      return { verdict, statuses, ...done };
     } catch (error) {
       if (!isAway(error) && !isRefusal(error)) throw error;
-      found.looks.push(unreachable(error));
+      // That nothing can be stored may have been found already, with its own next step.
+      if (!looks.some(({ reasons }) => reasons.some(({ code }) => code === "REPOSITORY_FILLING"))) looks.push(unreachable(error));
     }
   }
   // The state cannot be written where other machines read it: this one remembers for itself, so that it still tells.
   if (context.aside === undefined) throw found.away ?? new Error("the state of alerts cannot be written");
-  return { verdict, statuses, ...(await advance(context, await context.aside.open(), found, watch)) };
+  const stored = found.away === undefined ? await readAlerts(context.repository, watch.signal).catch(() => undefined) : undefined;
+  const beside = { ...found, looks: withoutKnown(looks, stored?.open ?? []) };
+  return { verdict, statuses, ...(await advance(context, await context.aside.open(), beside, watch)) };
+}
+
+/** Advances the alerts of the repository, which take over what this machine remembered for itself while it could not write there. */
+async function advanceHere(context: Context, found: Found, watch: Watch): Promise<Told> {
+  const { repository, aside } = context;
+  const place = await aside?.find();
+  const kept = place && (await readAlerts(place, watch.signal));
+  const left = leftSources(context);
+  const looks = [...found.looks, ...left.map((source): Look => ({ source, reasons: [], unwatched: true }))];
+  const told = await advance(context, repository, { ...found, looks }, watch, kept);
+  if (place !== undefined && kept !== undefined && kept.open.length + kept.pending.length > 0)
+    await changeAlerts(place, (state) => ({ ...state, open: [], pending: [] }));
+  watched(context);
+  return told;
+}
+
+/** What is known to be open was told, and is closed from where it is stored. */
+function withoutKnown(looks: readonly Look[], open: readonly Alert[]): Look[] {
+  const known = new Set(open.map(alertIdentity));
+  const isNew = (source: string | null, reason: HealthReason): boolean => !known.has(alertIdentity({ source, ...reason }));
+  return looks.map((one) => ({ ...one, blindTo: hiddenFrom(one), reasons: one.reasons.filter((reason) => isNew(one.source, reason)) }));
+}
+
+const watchedIn = (file: string): string => `watched ${file}`;
+
+/** Sources that this configuration file named at the last beat on this machine, and no longer names. */
+function leftSources({ configurationFile, repository: { memory }, sources }: Context): string[] {
+  const before = configurationFile === undefined ? undefined : memory.text(watchedIn(configurationFile));
+  return (before ?? "").split(" ").filter((name) => name !== "" && !sources.has(name));
+}
+
+function watched({ configurationFile, repository: { memory }, sources }: Context): void {
+  if (configurationFile === undefined) return;
+  const names = [...sources.keys()].join(" ");
+  if (memory.text(watchedIn(configurationFile)) !== names) memory.seeText(watchedIn(configurationFile), names);
 }
 
 interface Found {
@@ -114,7 +152,7 @@ type Told = Omit<Beat, "verdict" | "statuses">;
 /** A channel that fails may make another one speak at once; what that one says is told in the same beat. */
 const ROUNDS = 3;
 
-async function advance(context: Context, place: Repository, { looks, statuses }: Found, watch: Watch): Promise<Told> {
+async function advance(context: Context, place: Repository, { looks, statuses }: Found, watch: Watch, kept?: AlertState): Promise<Told> {
   const { clock } = context;
   const listeners = listenersOf(context);
   const events: AlertEvent[] = [];
@@ -137,7 +175,7 @@ async function advance(context: Context, place: Repository, { looks, statuses }:
     });
     events.push(...fresh);
   };
-  await change((state) => observedIn(state, statuses), looks);
+  await change((state) => observedIn(kept === undefined ? state : takenOver(state, kept), statuses), looks);
   for (let round = 1; mine.length > 0 && round <= ROUNDS; round++) {
     const began = mine;
     const deliveries = await tell(listeners, began, clock.now(), watch);
@@ -208,19 +246,12 @@ function observedIn(state: AlertState, statuses: readonly SourceStatus[]): Alert
 
 const keyOf = ({ source, kind }: Observed): string => `${source}/${kind}`;
 
-/** What this machine remembered for itself while the repository was away is over, unless these looks could not see it. */
-async function withRecovery(context: Context, done: Told, looks: readonly Look[], watch: Watch): Promise<Told> {
-  const own = await context.aside?.find();
-  if (own === undefined || (await readAlerts(own, watch.signal)).open.length === 0) return done;
-  const known = new Set(done.open.map(alertIdentity));
-  // What is still wrong is in the repository now, and was told from there.
-  await changeAlerts(own, (state) => ({ ...state, open: state.open.filter((alert) => !known.has(alertIdentity(alert))) }));
-  const { open } = await readAlerts(own, watch.signal);
-  const seen = looks.map((one): Look => ({ source: one.source, reasons: [], blindTo: hiddenFrom(one) }));
-  const removed = new Set(open.flatMap(({ source }) => (source === null || context.sources.has(source) ? [] : [source])));
-  const over = [...seen, ...[...removed].map((source): Look => ({ source, reasons: [] }))];
-  const ended = await advance(context, own, { looks: over, statuses: [], verdict: "pass" }, watch);
-  return { open: done.open, events: [...done.events, ...ended.events], told: [...done.told, ...ended.told] };
+/** The same state when nothing was kept. */
+function takenOver(state: AlertState, { open, pending }: AlertState): AlertState {
+  if (open.length + pending.length === 0) return state;
+  const known = new Set(state.open.map(alertIdentity));
+  const others = open.filter((alert) => !known.has(alertIdentity(alert)));
+  return { ...state, open: [...state.open, ...others], pending: [...state.pending, ...pending] };
 }
 
 /** Tells the dead-man monitors that a beat is complete. */

@@ -37,13 +37,13 @@ async function roomReasons(
   { signal }: Pick<Watch, "signal">,
 ): Promise<HealthReason[]> {
   const neededBytes = BACKUPS_TO_COME * backups.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const freeBytes = neededBytes === 0 ? undefined : await storage.freeBytes?.({ signal });
-  if (freeBytes === undefined || freeBytes >= neededBytes) return [];
+  const freeBytes = await storage.freeBytes?.({ signal });
   if (freeBytes === 0) {
     // A machine without a writer key only looks.
     const message = "nothing can be stored in the repository: it is full or read-only, or this user may not write there";
     return trust.writer === undefined ? [] : [{ code: "REPOSITORY_FILLING", message }];
   }
+  if (freeBytes === undefined || freeBytes >= neededBytes) return [];
   const message = `${formatBytes(freeBytes)} are free in the repository, and the next two backups of every source take ${formatBytes(neededBytes)}`;
   return [{ code: "REPOSITORY_FILLING", message }];
 }
