@@ -47,7 +47,11 @@ export class Secret implements Late<string> {
 
   /** The text where it can be had. */
   known(): string | undefined {
-    return this.read();
+    try {
+      return this.read();
+    } catch {
+      return undefined;
+    }
   }
 
   toString(): string {
@@ -63,6 +67,7 @@ export class Secret implements Late<string> {
   }
 }
 
+/** Known to be absent without making the error that says so: a configuration may have thousands. */
 class AbsentSecret extends Secret {
   override known(): undefined {
     return undefined;
