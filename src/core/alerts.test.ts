@@ -89,3 +89,10 @@ test("R36 over any sequence of looks, alerts open and close in turn; the open on
     }),
   );
 });
+
+test("R36 an open alert says what to do about the cause that was found last", () => {
+  const look = (next?: string): Look[] => [{ source: "shop", reasons: [{ code: "LAST_BACKUP_FAILED", message: "it failed", next }] }];
+  const { open } = advanceAlerts([], look("free space"), T0);
+  assert.equal(open[0]?.next, "free space");
+  assert.equal(advanceAlerts(open, look(), after(1)).open[0]?.next, undefined);
+});

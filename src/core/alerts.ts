@@ -17,6 +17,8 @@ export interface Alert {
   readonly severity: Severity;
   /** What was found last, in one sentence. */
   readonly message: string;
+  /** What to do, where the cause tells more than the code. */
+  readonly next?: string | undefined;
   readonly openedAt: Date;
   /** When channels were last told of it. */
   readonly toldAt: Date;
@@ -99,7 +101,7 @@ export function advanceAlerts(
       const identity = alertIdentity({ source, ...reason });
       const known = before.get(identity);
       before.delete(identity);
-      const alert = known === undefined ? opened(source, reason, now) : reminded({ ...known, message: reason.message }, now);
+      const alert = known === undefined ? opened(source, reason, now) : reminded(updated(known, reason), now);
       after.push(alert);
       if (alert.toldAt === now) events.push({ type: known === undefined ? "opened" : "reminder", alert, at: now });
     }
@@ -122,16 +124,22 @@ function together(reasons: readonly HealthReason[]): HealthReason[] {
   });
 }
 
-const opened = (source: string | null, { code, about, message }: HealthReason, now: Date): Alert => ({
+const opened = (source: string | null, { code, about, message, next }: HealthReason, now: Date): Alert => ({
   source,
   code,
   ...(about === undefined ? {} : { about }),
   severity: severityOf(code),
   message,
+  ...(next === undefined ? {} : { next }),
   openedAt: now,
   toldAt: now,
   reminders: 0,
 });
+
+/** What was found now, in place of what was found before. */
+function updated({ next: _before, ...known }: Alert, { message, next }: HealthReason): Alert {
+  return { ...known, message, ...(next === undefined ? {} : { next }) };
+}
 
 function reminded(alert: Alert, now: Date): Alert {
   const intervals = REMINDERS_MS[alert.severity];

@@ -238,6 +238,8 @@ export function isLifeboatError(error: unknown, errorCode?: ErrorCode): error is
   return error instanceof LifeboatError && (errorCode === undefined || error.code === errorCode);
 }
 
+export const isErrorCode = (name: string): name is ErrorCode => Object.hasOwn(ERROR_CODES, name);
+
 /** Tells whether errors of this code are about the request (wrong or cancelled) and not about the source or repository. */
 export function isOfRequest(errorCode: string): boolean {
   return Object.entries(ERROR_CODES).some(([name, facts]) => name === errorCode && facts.ofRequest === true);

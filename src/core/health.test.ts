@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { pointAt } from "../../test/support/points.ts";
 import { type HealthFacts, judgeSource } from "./health.ts";
-import { verdictOf } from "./monitors.ts";
+import { nextOfFinding, verdictOf } from "./monitors.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -158,4 +158,16 @@ test("failures come before inconclusive findings", () => {
     reasons.map(({ code }) => code),
     ["SOURCE_UNREACHABLE", "BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "DRILL_MISSING"],
   );
+});
+
+test("R36 after a failed backup the next step removes the cause of the failure, and then backs up", () => {
+  const next = (code: string | undefined): string => {
+    const { reasons } = judgeSource({ ...well, lastAttempt: { outcome: "failed", endedAt: ago(HOUR), code } });
+    const reason = reasons.find((one) => one.code === "LAST_BACKUP_FAILED") ?? assert.fail();
+    return nextOfFinding(reason, "shop").text;
+  };
+  assert.equal(next("STORAGE_FULL"), "free or add space, then run `lifeboat backup shop`; nothing was left behind");
+  assert.match(next("DISK_FULL"), /^free space in the directory named, .*; then run `lifeboat backup shop`$/);
+  assert.match(next("SOURCE_AUTH"), /; then run `lifeboat backup shop`$/);
+  for (const unknown of [undefined, "NO_SUCH_CODE", "INTEGRITY"]) assert.equal(next(unknown), "run `lifeboat backup shop`");
 });

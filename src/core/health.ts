@@ -2,6 +2,7 @@
 
 import type { DueDrill } from "./drill-schedule.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
+import { ERROR_CODES, EXIT, isErrorCode } from "./errors.ts";
 import { type Limit, limitReasons } from "./limits.ts";
 import { type HealthReason, verdictOf } from "./monitors.ts";
 import type { Objective } from "./objectives.ts";
@@ -23,6 +24,8 @@ export interface LastAttempt {
   readonly endedAt: Date;
   /** The reason for the failure, in one sentence. */
   readonly message?: string | undefined;
+  /** Its error code, where it is known. */
+  readonly code?: string | undefined;
 }
 
 export interface HealthFacts {
@@ -138,7 +141,8 @@ function* backups(facts: HealthFacts): Iterable<HealthReason> {
   const latest = newest(points.filter(isWhole));
   if (lastAttempt?.outcome === "failed" && (latest === undefined || lastAttempt.endedAt > latest.endedAt)) {
     const why = lastAttempt.message === undefined ? "" : `: ${lastAttempt.message}`;
-    yield { code: "LAST_BACKUP_FAILED", message: `the last backup failed on ${formatInstant(lastAttempt.endedAt)}${why}` };
+    const message = `the last backup failed on ${formatInstant(lastAttempt.endedAt)}${why}`;
+    yield { code: "LAST_BACKUP_FAILED", message, next: afterFailure(lastAttempt.code) };
   }
   if (latest === undefined && window !== undefined && policy.tiers.length === 0) {
     yield* exposed(points, objective, present, window);
@@ -166,6 +170,18 @@ function* backups(facts: HealthFacts): Iterable<HealthReason> {
   if (!isDrilled && !points.some((point) => isWhole(point) && isVerified(point))) {
     yield { code: "NEVER_VERIFIED", message: "no restore point of the whole database was ever verified" };
   }
+}
+
+const AGAIN = "`lifeboat backup SOURCE`";
+
+/** Another backup fails as the last one did, until its cause is gone. Undefined: the cause is unknown, or nothing can be done about it. */
+function afterFailure(code: string | undefined): string | undefined {
+  if (code === undefined || !isErrorCode(code)) return undefined;
+  const { exit, hint } = ERROR_CODES[code];
+  // The hint of a damaged object is about a restore.
+  if (exit === EXIT.integrity || exit === EXIT.bug) return undefined;
+  const meant = hint.replace(/\brun(?: it)? again\b/, `run ${AGAIN}`);
+  return meant.includes("lifeboat backup") ? meant : `${meant}; then run ${AGAIN}`;
 }
 
 function* overdue(latest: RestorePoint, policy: RetentionPolicy, now: Date, continuous: boolean): Iterable<HealthReason> {

@@ -65,3 +65,23 @@ test("R25 an unread replication slot is named with the bytes that the server ret
   assert.deepEqual(codes({ slot: { ...slot, exists: false } }), [], "the archive may be fed by archive_command");
   assert.deepEqual(codes({ slot: { ...slot, state: "lost" } }), ["SLOT_LOST"]);
 });
+
+test("R25 the next step of a gap begins a new window, also where no base backup is due", () => {
+  const nextOf = (change: Partial<LogHealthFacts>) => [...logReasons({ ...sound, ...change })].map(({ next }) => next);
+  const missing = { flaws: [flaw("missing", 5, 6)] };
+  assert.deepEqual(nextOf(missing), ["run `lifeboat backup SOURCE --kind base`, which begins a new recovery window"]);
+  assert.deepEqual(nextOf({ ...missing, baseMadeBy: "lifeboat backup SOURCE" }), [
+    "run `lifeboat backup SOURCE`, which begins a new recovery window",
+  ]);
+  assert.match(
+    nextOf({ flaws: [flaw("damaged", 5, 6)] })[0] ?? "",
+    /put the segment back from a copy, or run `lifeboat backup SOURCE --kind base`/,
+  );
+  assert.deepEqual(nextOf({ bases: 0 }), ["run `lifeboat backup SOURCE --kind base`"]);
+});
+
+test("R25 a tablespace that the newest base backup lacks asks for a new one before a recovery", () => {
+  const [found] = logReasons({ ...sound, newTablespaces: ["fast"] });
+  assert.equal(found?.code, "BASE_OUTDATED");
+  assert.match(found?.message ?? "", /tablespace fast was created after the newest base backup/);
+});

@@ -17,8 +17,9 @@ export interface LogHealthFacts {
   /** The configured window: how far back any instant must be reachable. Absent: not configured. */
   readonly windowMs?: number | undefined;
   readonly rpoSeconds: number;
-  /** The kind of backup that the log is replayed onto, in words. */
+  /** The kind of backup that the log is replayed onto, in words, and the command that makes one now. */
   readonly baseCalled?: string | undefined;
+  readonly baseMadeBy?: string | undefined;
   /** Tablespaces, by name, that were created after the newest base backup, when the source was queried. */
   readonly newTablespaces?: readonly string[] | undefined;
   /** The replication slot, when the source was queried. */
@@ -35,7 +36,7 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
   if (bases === 0) {
     const what =
       segments === 0 ? `there is neither a ${baseCalled} nor any log` : `there are ${segments} log segments and no ${baseCalled}`;
-    yield { code: "NO_BASE", message: `${what}, so no past instant can be reached` };
+    yield { code: "NO_BASE", message: `${what}, so no past instant can be reached`, next: `run ${newBase(facts)}` };
   }
   const { newTablespaces: [tablespace] = [] } = facts;
   if (bases > 0 && tablespace !== undefined) {
@@ -45,18 +46,25 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
   if (segments === 0 && windowMs !== undefined && bases > 0) {
     yield { code: "LOG_BEHIND", message: `no log has been archived yet (configured window: ${formatDuration(windowMs)})` };
   }
-  for (const message of facts.unreadable) yield { code: "LOG_DAMAGED", message };
+  for (const message of facts.unreadable) yield { code: "LOG_DAMAGED", message, next: afterDamage(facts) };
   yield* gaps(facts);
   yield* reach(facts);
   yield* slotReasons(facts);
 }
 
+const newBase = ({ baseMadeBy = "lifeboat backup SOURCE --kind base" }: LogHealthFacts): string => `\`${baseMadeBy}\``;
+
+const afterDamage = (facts: LogHealthFacts): string =>
+  `put the segment back from a copy, or run ${newBase(facts)}, which begins a new recovery window`;
+
 /** Yields flaws that make an instant of the configured window unreachable. Instants before the first base backup do not count. */
-function* gaps({ flaws, windowMs, now }: LogHealthFacts): Iterable<HealthReason> {
+function* gaps(facts: LogHealthFacts): Iterable<HealthReason> {
+  const { flaws, windowMs, now } = facts;
   const wantedFrom = windowMs === undefined ? "" : microsOf(new Date(now.getTime() - windowMs));
   for (const { kind, from, to, message } of flaws) {
     if (to !== undefined && (to <= wantedFrom || from === undefined)) continue;
-    yield { code: kind === "damaged" ? "LOG_DAMAGED" : "LOG_GAP", message };
+    if (kind === "damaged") yield { code: "LOG_DAMAGED", message, next: afterDamage(facts) };
+    else yield { code: "LOG_GAP", message, next: `run ${newBase(facts)}, which begins a new recovery window` };
   }
 }
 
@@ -74,6 +82,7 @@ function* reach({ window, segments, windowMs, rpoSeconds, since, now }: LogHealt
     yield {
       code: "WINDOW_SHORT",
       message: `the recovery window begins at ${window.earliest}, ${formatDuration(haveMs)} ago (configured window: ${formatDuration(windowMs)})`,
+      next: "leave `lifeboat archive SOURCE` running: the window grows by itself",
     };
   }
 }

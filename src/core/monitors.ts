@@ -14,6 +14,9 @@ interface Monitor {
 const critical = (finds: string, next: string): Monitor => ({ verdict: "fail", finds, next });
 const warning = (finds: string, next: string): Monitor => ({ verdict: "inconclusive", finds, next });
 
+const UNSIGNED =
+  "if a machine of yours wrote it, add its public key to repository.signing.trusted; otherwise run `lifeboat backup SOURCE` and do not rely on it";
+
 /** By code. Codes are stable: scripts and alerts match on them. */
 export const MONITORS = {
   SOURCE_UNREACHABLE: critical("the source does not answer", "run `lifeboat check SOURCE`"),
@@ -48,16 +51,19 @@ export const MONITORS = {
     "run `lifeboat plan SOURCE`",
   ),
   SNAPSHOT_OVERDUE: critical("a scheduled snapshot was not made within an hour", "run `lifeboat backup SOURCE --due`"),
-  NO_BASE: critical("no backup exists that the log could be replayed onto", "run `lifeboat backup SOURCE --due`"),
+  NO_BASE: critical("no backup exists that the log could be replayed onto", "run `lifeboat backup SOURCE`"),
   BASE_OUTDATED: critical(
     "a tablespace was created after the newest base backup, so no later instant can be recovered",
     "run `lifeboat backup SOURCE --kind base`",
   ),
   LOG_GAP: critical(
     "a part of the WAL or oplog within the policy's window is missing",
-    "run `lifeboat backup SOURCE --due`, which begins a new recovery window",
+    "run `lifeboat backup SOURCE`, which begins a new recovery window",
   ),
-  LOG_DAMAGED: critical("a stored segment of the WAL or oplog is damaged or cannot be read", "run `lifeboat status SOURCE`"),
+  LOG_DAMAGED: critical(
+    "a stored segment of the WAL or oplog is damaged or cannot be read",
+    "put the segment back from a copy, or run `lifeboat backup SOURCE`",
+  ),
   LOG_BEHIND: critical("the archive of the WAL or oplog ends longer ago than the objective allows", "run `lifeboat archive SOURCE`"),
   SLOT_INACTIVE: critical("the replication slot is not being read, and the server retains WAL for it", "run `lifeboat archive SOURCE`"),
   SLOT_LOST: critical("the server dropped WAL of the replication slot", "run `lifeboat archive SOURCE`"),
@@ -94,7 +100,7 @@ export const MONITORS = {
   REPOSITORY_UNREACHABLE: critical("the repository cannot be read", "run `lifeboat check`"),
   REPOSITORY_FILLING: critical(
     "the free space of the repository does not hold the next two backups of every source",
-    "run `lifeboat expire`, or make more room",
+    "make room, or make it writable again; `lifeboat expire` removes what has expired",
   ),
   KEY_MISSING: critical(
     "a key that the configuration names, or that scheduled work requires, cannot be read or does not fit",
@@ -107,11 +113,14 @@ export const MONITORS = {
     "the clocks of this machine, the storage and the database differ by more than 30 seconds",
     "set the clock by a time server, then run `lifeboat check`",
   ),
-  POINT_UNSIGNED: warning("a restore point is not signed by a trusted key", "run `lifeboat list SOURCE`"),
-  MARKS_UNSIGNED: warning("facts about a restore point are not signed by a trusted key", "run `lifeboat list SOURCE`"),
+  POINT_UNSIGNED: warning("a restore point is not signed by a trusted key", UNSIGNED),
+  MARKS_UNSIGNED: warning("facts about a restore point are not signed by a trusted key", UNSIGNED),
   EVIDENCE_UNSIGNED: warning("evidence of a drill is not signed by a trusted key", "run `lifeboat drill SOURCE`"),
-  LOG_UNSIGNED: warning("a log segment is not signed by a trusted key", "run `lifeboat status SOURCE`"),
-  OBJECT_UNREADABLE: warning("an object of the repository cannot be read", "run `lifeboat list SOURCE`"),
+  LOG_UNSIGNED: warning("a log segment is not signed by a trusted key", UNSIGNED),
+  OBJECT_UNREADABLE: warning(
+    "an object of the repository cannot be read",
+    "put the object back from a copy; `lifeboat list SOURCE` shows what can be read",
+  ),
   REPOSITORY_UNSIGNED: warning("the description of the repository is not signed by a trusted key", "run `lifeboat check`"),
   MEMORY_LOST: warning(
     "this machine's memory of the repository is lost, so missing objects cannot be noticed",
@@ -129,7 +138,7 @@ export const MONITORS = {
   ),
   STORAGE_NEAR: warning(
     "at least 80 % of the storage that the source has is used",
-    "make room at the provider, then run `lifeboat status SOURCE`",
+    "make room on the server or at the provider, then run `lifeboat status SOURCE`",
   ),
   CONNECTIONS_NEAR: warning(
     "at least 80 % of the server's connections are in use",
@@ -170,6 +179,8 @@ export type HealthCode = keyof typeof MONITORS;
 export interface HealthReason {
   readonly code: HealthCode;
   readonly message: string;
+  /** What to do where the cause tells more than the code, as in the table: commands in backticks, with SOURCE. */
+  readonly next?: string | undefined;
   /** What of the source it is about, where several findings of one code are alerts of their own: the name of a limit, a table, a channel. */
   readonly about?: string | undefined;
 }
@@ -177,7 +188,7 @@ export interface HealthReason {
 export const verdictOf = (code: HealthCode): Exclude<Verdict, "pass"> => MONITORS[code].verdict;
 
 /** Returns what to do about a finding, with the source's real name. */
-export const nextOfFinding = (code: HealthCode, source: string | null): NextAction =>
-  nextOf(MONITORS[code].next, { source: source ?? undefined });
+export const nextOfFinding = ({ code, next }: Pick<HealthReason, "code" | "next">, source: string | null): NextAction =>
+  nextOf(next ?? MONITORS[code].next, { source: source ?? undefined });
 
 export const isHealthCode = (code: string): code is HealthCode => Object.hasOwn(MONITORS, code);

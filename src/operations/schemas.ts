@@ -90,11 +90,11 @@ export const healthReason = named(
   }),
 );
 
-export const healthReasonJson = ({ code, message }: HealthReason, source: string | null): z.infer<typeof healthReason> => ({
+export const healthReasonJson = ({ code, message, next }: HealthReason, source: string | null): z.infer<typeof healthReason> => ({
   code,
   severity: severityOf(code),
   message,
-  next: nextOfFinding(code, source),
+  next: nextOfFinding({ code, next }, source),
 });
 
 export const failure = named(

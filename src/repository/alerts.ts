@@ -14,6 +14,7 @@ interface AlertRecord {
   readonly about?: string | undefined;
   readonly severity: Alert["severity"];
   readonly message: string;
+  readonly next?: string | undefined;
   readonly openedAt: string;
   readonly toldAt: string;
   readonly reminders: number;
@@ -73,6 +74,7 @@ const alert = z.looseObject({
   about: maybe(prose),
   severity: z.enum(["critical", "warning"]),
   message: prose,
+  next: maybe(prose),
   openedAt: instant,
   toldAt: instant,
   reminders: count,
@@ -119,12 +121,13 @@ const stateOf = ({ open, pending, troubled = [], observed = [] }: AlertsRecord):
   })),
 });
 
-const alertOf = ({ source, code, about, severity, message, openedAt, toldAt, reminders }: AlertRecord): Alert => ({
+const alertOf = ({ source, code, about, severity, message, next, openedAt, toldAt, reminders }: AlertRecord): Alert => ({
   source: source ?? null,
   code,
   ...(about === undefined ? {} : { about }),
   severity,
   message,
+  ...(next === undefined ? {} : { next }),
   openedAt: new Date(openedAt),
   toldAt: new Date(toldAt),
   reminders,
@@ -145,12 +148,13 @@ const recordOf = ({ open, pending, troubled, observed }: AlertState): AlertsReco
   })),
 });
 
-const alertRecord = ({ source, code, about, severity, message, openedAt, toldAt, reminders }: Alert): AlertRecord => ({
+const alertRecord = ({ source, code, about, severity, message, next, openedAt, toldAt, reminders }: Alert): AlertRecord => ({
   ...(source === null ? {} : { source }),
   code,
   ...(about === undefined ? {} : { about }),
   severity,
   message,
+  ...(next === undefined ? {} : { next }),
   openedAt: openedAt.toISOString(),
   toldAt: toldAt.toISOString(),
   reminders,

@@ -52,6 +52,7 @@ export async function logStatus(
     rpoSeconds: source.objective.rpoSeconds,
     baseCalled: source.engine.physical === undefined ? "full backup" : "base backup",
     newTablespaces: newTablespaces(bases, state),
+    ...(source.engine.physical === undefined ? { baseMadeBy: "lifeboat backup SOURCE" } : {}),
     slot,
     now: context.clock.now(),
   });

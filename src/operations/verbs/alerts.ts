@@ -32,6 +32,7 @@ export const alertJson = ({
   openedAt,
   toldAt,
   reminders,
+  next,
 }: Alert): z.infer<typeof alertSchema> => ({
   source,
   code,
@@ -41,7 +42,7 @@ export const alertJson = ({
   openedAt: openedAt.toISOString(),
   toldAt: toldAt.toISOString(),
   reminders,
-  next: isHealthCode(code) ? nextOfFinding(code, source) : null,
+  next: isHealthCode(code) ? nextOfFinding({ code, next }, source) : null,
 });
 
 export const alerts = operation({

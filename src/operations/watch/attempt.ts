@@ -30,7 +30,7 @@ export async function lastAttempt(
     if (job.state === "running") continue;
     if (isInFuture(new Date(job.startedAt), now) || (job.error !== undefined && isOfRequest(job.error.code))) continue;
     const outcome = job.state === "done" ? "done" : "failed";
-    return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };
+    return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message, code: job.error?.code };
   }
   return latest && { outcome: "done", endedAt: latest.endedAt };
 }

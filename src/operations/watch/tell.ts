@@ -114,7 +114,7 @@ export async function tell({ channels, timeZone }: Listeners, mine: readonly Pen
 
 const messageOf = (event: AlertEvent) => {
   const { type, alert, at } = event;
-  const { source, code, severity, openedAt } = alert;
+  const { source, code, severity, openedAt, next } = alert;
   return {
     identity: `lifeboat/${alertIdentity(alert)}`,
     event: type,
@@ -122,7 +122,7 @@ const messageOf = (event: AlertEvent) => {
     title: code,
     message: alertInWords(event),
     since: openedAt,
-    next: type === "closed" || !isHealthCode(code) ? undefined : instructionOf(nextOfFinding(code, source)),
+    next: type === "closed" || !isHealthCode(code) ? undefined : instructionOf(nextOfFinding({ code, next }, source)),
   };
 };
 
