@@ -46,13 +46,18 @@ function unreadable({ sources, notify, cutover, queue }: Config): ReadonlyMap<st
 
 const LOOK_EVERY_MS = 2000;
 
-/** Calls back after each change of the file's bytes until the signal aborts. A file that is away for a moment is not a change. */
+/** Looks at which the file may be away, because a program replaces it. */
+const MOST_AWAY = 2;
+
+/** Calls back after each change of the file's bytes, and when it is gone, until the signal aborts. One that is away for a moment is not gone. */
 export async function watchFile(file: string, signal: AbortSignal, onChange: () => void): Promise<void> {
   let before = await digestOf(file);
+  let away = 0;
   while (!signal.aborted) {
     await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     const now = await digestOf(file);
-    if (signal.aborted || now === undefined || now === before) continue;
+    away = now === undefined ? away + 1 : 0;
+    if (signal.aborted || now === before || (away > 0 && away <= MOST_AWAY)) continue;
     before = now;
     onChange();
   }

@@ -190,12 +190,13 @@ test("R36 R37 a channel that refuses is not tried again, and another one speaks 
       refusals++;
       throw new LifeboatError("NOTIFY_REFUSED", "the token was revoked");
     }),
-    channel("mail", async ({ event, code, identity }) => void heard.push(`${event} ${code} ${identity}`)),
+    channel("mail", async ({ event, code, identity, message }) => void heard.push(`${event} ${code} ${identity}: ${message}`)),
   ]);
   const look = () => beat({ ...context, notifiers }, [...context.sources.values()], watch);
   const { told: deliveries, events } = await look();
   assert.ok(deliveries.some(({ channel: name, error }) => name === "broken" && error !== undefined));
-  assert.deepEqual(heard.at(-1), "opened NOTIFY_FAILED lifeboat//NOTIFY_FAILED/broken");
+  const said = "the repository: the channel broken does not take alerts: the token was revoked";
+  assert.deepEqual(heard.at(-1), `opened NOTIFY_FAILED lifeboat//NOTIFY_FAILED/broken: ${said}`);
   assert.equal(refusals, events.length - 1, "each event once, and not of its own trouble");
   pass(10 * 60_000);
   const later = await look();

@@ -192,7 +192,10 @@ function withChannels(looks: readonly Look[], troubled: readonly Troubled[], { c
   const known = new Set(channels.map(({ name }) => name));
   const reasons = troubled
     .filter(({ channel }) => known.has(channel))
-    .map(({ channel }) => ({ code: "NOTIFY_FAILED" as const, about: channel, message: `the channel ${channel} does not take alerts` }));
+    .map(({ channel, message: why }) => {
+      const message = `the channel ${channel} does not take alerts: ${why}`;
+      return { code: "NOTIFY_FAILED" as const, about: channel, message };
+    });
   const [ours = [], others = []] = [true, false].map((isOurs) => looks.filter(({ source }) => (source === null) === isOurs));
   const blindTo = ours.flatMap((one) => one.blindTo ?? []);
   return [...others, { source: null, reasons: [...ours.flatMap((one) => one.reasons), ...reasons], blindTo }];
