@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { isHealthCode } from "../../src/core/monitors.ts";
 import { METRICS } from "../../src/server/metrics.ts";
 
 const folder = join(import.meta.dirname, "../../examples/monitoring");
@@ -45,6 +46,18 @@ test("R38 every alert rule of the examples asks for metrics and labels of the se
     assertKnown(alert, expr, Object.values(annotations).join(" "));
     assert.match(labels.severity, /^(critical|warning)$/);
   }
+});
+
+test("R38 the alert rules tell what no source shows, such as an absent repository, and name real codes", () => {
+  const exprs = rules.map(({ expr }) => expr);
+  assert.ok(exprs.includes('lifeboat_alerts_open{severity="critical"} > 0'), "of the repository, the queue, the keys");
+  assert.ok(exprs.includes('lifeboat_source_verdict{verdict="inconclusive"} == 1'), "a source that could not be judged");
+  const codes = exprs.flatMap((expr) => (/code=~"([^"]*)"/.exec(expr)?.[1] ?? "").split("|").filter((code) => code !== ""));
+  assert.ok(codes.includes("DRILL_MISSING"), "a source that never had a drill has no metric of its last one");
+  assert.deepEqual(
+    codes.filter((code) => !isHealthCode(code)),
+    [],
+  );
 });
 
 test("R38 every panel of the dashboard asks for metrics and labels of the service", () => {
