@@ -15,6 +15,9 @@ select pg_catalog.current_setting('server_version') as version, pg_catalog.curre
   (select rolsuper or rolbypassrls from pg_catalog.pg_roles where rolname = current_user) as sees_all,
   (select pg_catalog.count(*) from pg_catalog.pg_class where relrowsecurity) > 0 as row_security,
   pg_catalog.pg_is_in_recovery() as standby,
+  case when pg_catalog.pg_is_in_recovery() then (select pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', ')
+   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind = 'r' and c.relpersistence = 'u' and ${USER_SCHEMA}) end as unlogged,
   (select pg_catalog.sum(numbackends) from pg_catalog.pg_stat_database)::pg_catalog.text as connections,
   (pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int)::pg_catalog.text as most_connections,
   extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.text as now
@@ -30,6 +33,7 @@ interface Facts extends Record<string, unknown> {
   readonly sees_all: boolean;
   readonly row_security: boolean;
   readonly standby: boolean;
+  readonly unlogged: string | null;
   readonly connections: string;
   readonly most_connections: string;
   readonly now: string;
@@ -49,6 +53,8 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
   }
   if (facts.standby)
     warnings.push("it is a standby: a long backup may be cancelled by what the primary changes (max_standby_streaming_delay)");
+  if (facts.unlogged !== null)
+    warnings.push(`a standby has no rows of unlogged tables (${facts.unlogged}): back up the primary, or make them LOGGED there`);
   const refused = await tablesThatRunCode({ ask: (sql, values) => client.query(sql, values) }, null);
   for (const { name, reason } of refused.slice(0, NAMED)) warnings.push(`${name} is backed up and cannot be compared: ${reason}`);
   if (refused.length > NAMED) warnings.push(`so it is with ${refused.length - NAMED} more tables`);

@@ -61,6 +61,13 @@ const RULES: readonly Rule[] = [
       where not temporary and (datoid is null or datoid = ${HERE}) order by 1`,
   },
   {
+    kind: "rows of unlogged tables",
+    reason: "a standby has none of them: back up the primary, or make the tables LOGGED there",
+    in: WITH_ROWS,
+    needs: "pg_catalog.pg_is_in_recovery()",
+    sql: relations("c.relkind = 'r' and c.relpersistence = 'u'"),
+  },
+  {
     kind: "prepared transactions",
     reason: "what they changed is not committed and so not part of the backup",
     in: WITH_ROWS,

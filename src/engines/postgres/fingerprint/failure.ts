@@ -30,6 +30,8 @@ export function reasonOf(error: unknown): string {
   if (state === "42501" && message.includes("row-level security")) {
     return "row-level security would hide rows from this user: connect as a superuser or a role with BYPASSRLS";
   }
+  if (state === "0A000" && message.includes("unlogged"))
+    return "it is unlogged, so a standby has none of its rows: back up the primary, or make the table LOGGED there";
   return PLAIN[state] ?? `the server says: ${message}`;
 }
 
