@@ -96,3 +96,12 @@ test("R36 an open alert says what to do about the cause that was found last", ()
   assert.equal(open[0]?.next, "free space");
   assert.equal(advanceAlerts(open, look(), after(1)).open[0]?.next, undefined);
 });
+
+test("R36 what only the source itself can tell stays open while the source does not answer", () => {
+  const codes = ["COLLATION_CHANGED", "BASE_OUTDATED", "SLOT_LOST"] as const;
+  const { open } = advanceAlerts([], shop(...codes), T0);
+  assert.deepEqual(
+    types(advanceAlerts(open, shop("SOURCE_UNREACHABLE"), after(1))).filter((one) => one.startsWith("closed")),
+    [],
+  );
+});
