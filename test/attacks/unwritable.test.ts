@@ -181,6 +181,7 @@ test("R33 a repository on a read-only, and on a full, file system of its own", {
     mount("-o", "remount,ro");
     await assertReads(place, all.at(-1) ?? "", "restored_ro");
     await assertRefused(place, all.at(-1) ?? "", /^STORAGE_REFUSED$/);
+    assert.match((await world.run("check")).stdout, /fail +repository: writing leases\/check-.*read-only\n +next: mount it writable/);
     assert.match((await world.expect(3, "expire", "shop")).stdout, /nothing can be removed from here/);
     mount("-o", "remount,rw");
     try {

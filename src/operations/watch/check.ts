@@ -33,7 +33,11 @@ export async function checkRepository(context: Context, watch: Watch): Promise<F
   return [
     await finding("repository", async () => {
       const name = `leases/check-${Buffer.from(context.clock.randomBytes(8)).toString("hex")}.txt`;
-      await exercise(storage, name, signal).finally(() => storage.delete(name));
+      await exercise(storage, name, signal).catch(async (error: unknown) => {
+        await storage.delete(name).catch(() => undefined); // the first cause is what matters
+        throw error;
+      });
+      await storage.delete(name);
       return `${storage.url} can be written, raced for, read and cleaned`;
     }),
     ...lockFinding(context),
