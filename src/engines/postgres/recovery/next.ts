@@ -9,7 +9,11 @@ import type { RecoveryPlace } from "./place.ts";
 const START_TIMEOUT_MS = 120_000;
 
 /** Sentences and commands. A server that is to be started needs its configuration in the directory. TOOL_FAILED when it does not start. */
-export async function nextSteps(place: RecoveryPlace, bin: string, options: { readonly start: boolean }): Promise<readonly string[]> {
+export async function nextSteps(
+  place: Pick<RecoveryPlace, "directory" | "owner">,
+  bin: string,
+  options: { readonly start: boolean },
+): Promise<readonly string[]> {
   const { directory, owner } = place;
   // Inside: the directory's owner may not write beside it.
   const log = join(directory, "server.log");
@@ -29,7 +33,8 @@ export async function nextSteps(place: RecoveryPlace, bin: string, options: { re
     return [...(options.start ? [`the server was not started: ${note}`] : [note]), `start it with: ${command}`, archiving];
   }
   if (!options.start) return [`start it with: ${command}`, archiving];
-  const { status, end } = await runProgram(join(bin, "pg_ctl"), [...args, "start"], {
+  // A collector would write into the folder that the source's configuration names: on the source's machine, among the source's own logs.
+  const { status, end } = await runProgram(join(bin, "pg_ctl"), [...args, "-o", "-c logging_collector=off", "start"], {
     ...(owner ?? {}),
     cwd: directory,
     env: baseEnvironment(),
