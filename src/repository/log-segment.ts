@@ -6,7 +6,8 @@ import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import type { OpenKey } from "../seal/keys.ts";
 import { logName } from "./layout.ts";
-import { filledBytesOf, readLogBytes, readSegmentRecord } from "./log.ts";
+import { readLogBytes, readSegmentRecord } from "./log.ts";
+import { filledBytesOf } from "./log-partial.ts";
 import { placeOf } from "./log-place.ts";
 import type { Repository } from "./repository.ts";
 

@@ -160,6 +160,26 @@ test("R25 only the newest partial segment is kept, up to its last complete recor
   assert.deepEqual(filesOf(directory), [`${nameOf(0)}.json`, `${nameOf(0)}.zst.age`]);
 });
 
+test("R25 a segment that does not continue its partial one is refused: it is another server's", async (t) => {
+  const repository = await temporaryRepository(t);
+  const { directory } = repository;
+  const refused = (work: Promise<unknown>) => assert.rejects(work, (error) => isLifeboatError(error, "LOG_INVALID"));
+  const partial = (filled: number, seconds: number): LogSegment =>
+    segmentOf(0, [[filled / 2, seconds]], { partial: true, endLsn: lsn(filled) });
+  await store(repository, partial(0.002, 10));
+  const first = filesOf(directory);
+  // Two servers were restored from one backup: the second writes the same names on the same timeline, from the same position.
+  await refused(store(repository, partial(0.003, 20), bytesOf(2)));
+  await refused(store(repository, partial(0.001, 20), bytesOf(2)));
+  await refused(store(repository, segmentOf(0, []), bytesOf(2)));
+  assert.deepEqual(filesOf(directory), first);
+  await store(repository, segmentOf(0, [[0.001, 10]]));
+  await refused(store(repository, partial(0.0005, 20), bytesOf(2)));
+  await store(repository, partial(0.001, 10)); // what a receiver that was stopped offers again
+  await store(repository, segmentOf(0, [[0.001, 10]]));
+  assert.deepEqual(filesOf(directory), [`${nameOf(0)}.json`, `${nameOf(0)}.zst.age`]);
+});
+
 test("R25 the archive lists segments, histories, and damage that the listing shows", async (t) => {
   const repository = await temporaryRepository(t);
   const { directory } = repository;

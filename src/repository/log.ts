@@ -6,13 +6,14 @@ import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
-import { historyName, parseLsn } from "../core/lsn.ts";
+import { historyName } from "../core/lsn.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { OpenKey, SealKey } from "../seal/keys.ts";
 import { seal } from "../seal/seal.ts";
 import { unseal } from "../seal/unseal.ts";
 import type { Schema } from "./fields.ts";
 import { logName } from "./layout.ts";
+import { canBeOneLog, filledPart } from "./log-partial.ts";
 import {
   damageSchema,
   historyPlace,
@@ -51,7 +52,8 @@ const ATTEMPTS = 10;
 
 /**
  * Seals and stores a whole or partial segment. A partial one is stored at full size with zeros after `endLsn`. It replaces earlier partial
- * ones and is deleted once the whole one is stored. Throws LOG_INVALID for other bytes under an existing name.
+ * ones and is deleted once the whole one is stored. Throws LOG_INVALID for other bytes under an existing name, and for bytes that do not
+ * continue an earlier partial one: two servers that were restored from one backup write the same names on the same timeline.
  */
 export async function storeSegment(
   repository: Repository,
@@ -66,20 +68,43 @@ export async function storeSegment(
   // A partial one is deleted soon, so it is never locked.
   const lockUntil = segment.partial ? undefined : options.lockUntil;
   const describe = (facts: Facts): LogSegment => ({ format: 1, ...segment, ...facts });
+  const names = await stemsOf(repository, segment, options.signal);
+  for (const stem of names) {
+    const known = await readSegmentRecord(repository, { source, timeline, stem }, options.signal).catch(damagedIsNone);
+    if (known !== undefined && !canBeOneLog(known, segment, bytes)) throw otherBytes(stem, source);
+  }
   const stored = await storeSealed(repository, key, place, plain, { ...SEGMENT, describe }, { ...options, lockUntil });
-  await removeOlderPartials(repository, stored.record, options.signal);
+  // After the JSON is stored: less filled partial segments, or all of them beside a whole one.
+  for (const stem of names) {
+    if (stem !== segment.name && (!segment.partial || stem < place.stem))
+      await removeLogFile(repository, { source, timeline, stem }, options.signal);
+  }
   return stored;
 }
 
-/** Clears the bytes after the last complete record, so that the same state always has the same bytes. */
-export function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(bytes.length);
-  copy.set(bytes.subarray(0, filledBytesOf(segment)));
-  return copy;
+function damagedIsNone(error: unknown): undefined {
+  if (!isLifeboatError(error, "INTEGRITY")) throw error;
 }
 
-export const filledBytesOf = ({ startLsn, endLsn }: Pick<LogSegment, "startLsn" | "endLsn">): number =>
-  Math.max(0, Number(parseLsn(endLsn) - parseLsn(startLsn)));
+const otherBytes = (stem: string, source: string): LifeboatError =>
+  new LifeboatError("LOG_INVALID", `${stem} of ${source} is in the archive already, with other bytes`, {
+    hint: "archive each database cluster under its own source; a restored server must be on a new timeline",
+  });
+
+/** Lists what is stored of a segment: its whole file, and its partial ones. */
+async function stemsOf(
+  repository: Repository,
+  { source, timeline, name }: Pick<LogSegment, "source" | "timeline" | "name">,
+  signal: AbortSignal | undefined,
+): Promise<Set<string>> {
+  const folder = logName(source, timeline, "", "json").slice(0, -".json".length);
+  const stems = new Set<string>();
+  for await (const object of repository.storage.list(`${folder}${name}.`, { signal })) {
+    const stem = /^[^.]*(?:\.partial-[0-9a-f]+)?/.exec(object.name.slice(folder.length))?.[0];
+    if (stem !== undefined) stems.add(stem);
+  }
+  return stems;
+}
 
 export async function storeHistory(
   repository: Repository,
@@ -120,9 +145,7 @@ async function storeSealed<T extends Facts>(
   const sha256 = createHash("sha256").update(plain).digest("hex");
   const same = ({ value }: Signed<T>): T => {
     if (value.plain.sha256 === sha256) return value;
-    throw new LifeboatError("LOG_INVALID", `${stem} of ${source} is in the archive already, with other bytes`, {
-      hint: "archive each database cluster under its own source; a restored server must be on a new timeline",
-    });
+    throw otherBytes(stem, source);
   };
   const before = await getSigned(repository, kind.type, names.json, kind.schema, signal);
   if (before?.signedBy !== undefined) return { record: same(before), existed: true };
@@ -184,19 +207,6 @@ async function sealWhole(
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
-}
-
-/** Deletes less filled partial segments, or all of them beside a whole one, after the JSON is stored. */
-async function removeOlderPartials(repository: Repository, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
-  const { source, timeline, name } = segment;
-  const own = stemOf(segment);
-  const folder = logName(source, timeline, "", "json").slice(0, -".json".length);
-  const stems = new Set<string>();
-  for await (const object of repository.storage.list(`${folder}${name}.partial-`, { signal })) {
-    const stem = /^[^.]*\.partial-[0-9a-f]+/.exec(object.name.slice(folder.length))?.[0];
-    if (stem !== undefined && (segment.partial ? stem < own : true)) stems.add(stem);
-  }
-  for (const stem of stems) await removeLogFile(repository, { source, timeline, stem }, signal);
 }
 
 /** Deletes a file of the log, its JSON first, so that from then on it does not count. */
