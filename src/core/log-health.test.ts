@@ -31,6 +31,14 @@ test("R25 an archive that covers the configured window gives no finding", () => 
   assert.deepEqual(codes({}), []);
 });
 
+test("R36 another server at the source's address is an alarm until a backup of it is there", () => {
+  const stored = (...systems: string[]): Partial<LogHealthFacts> => ({ storedSystems: new Set(systems) });
+  assert.deepEqual(codes({ system: "7", ...stored("6") }), ["SOURCE_REPLACED"]);
+  assert.deepEqual(codes({ system: "7", ...stored("6", "7") }), []);
+  assert.deepEqual(codes({ system: "7", ...stored() }), [], "nothing is stored that it could differ from");
+  assert.deepEqual(codes({ system: "", ...stored("6") }), [], "it is not known which server answers");
+});
+
 test("R25 a gap within the configured window is an alarm; one that ended before it is not", () => {
   assert.deepEqual(codes({ flaws: [flaw("missing", 5, 6)] }), ["LOG_GAP"]);
   assert.deepEqual(codes({ flaws: [flaw("damaged", 5, 6)] }), ["LOG_DAMAGED"]);

@@ -17,6 +17,10 @@ export interface LogHealthFacts {
   /** The configured window: how far back any instant must be reachable. Absent: not configured. */
   readonly windowMs?: number | undefined;
   readonly rpoSeconds: number;
+  /** The database cluster that answers at the source's address. Absent or empty: not known. */
+  readonly system?: string | undefined;
+  /** The database clusters of the stored log and of the backups that it is replayed onto. */
+  readonly storedSystems?: ReadonlySet<string> | undefined;
   /** The kind of backup that the log is replayed onto, in words, and the command that makes one now. */
   readonly baseCalled?: string | undefined;
   readonly baseMadeBy?: string | undefined;
@@ -47,6 +51,7 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
     yield { code: "LOG_BEHIND", message: `no log has been archived yet (configured window: ${formatDuration(windowMs)})` };
   }
   for (const message of facts.unreadable) yield { code: "LOG_DAMAGED", message, next: afterDamage(facts) };
+  yield* otherServer(facts);
   yield* gaps(facts);
   yield* reach(facts);
   yield* slotReasons(facts);
@@ -56,6 +61,15 @@ const newBase = ({ baseMadeBy = "lifeboat backup SOURCE --kind base" }: LogHealt
 
 const afterDamage = (facts: LogHealthFacts): string =>
   `put the segment back from a copy, or run ${newBase(facts)}, which begins a new recovery window`;
+
+function* otherServer(facts: LogHealthFacts): Iterable<HealthReason> {
+  const { system = "", storedSystems = new Set() } = facts;
+  if (system === "" || storedSystems.size === 0 || storedSystems.has(system)) return;
+  const stored = [...storedSystems].join(", ");
+  const message = `the server that answers is another database cluster (${system}) than the stored log's (${stored}), so none of its instants can be reached`;
+  const next = `correct the address in the configuration; if the server was replaced, run ${newBase(facts)}, which begins a new recovery window`;
+  yield { code: "SOURCE_REPLACED", message, next };
+}
 
 /** Yields flaws that make an instant of the configured window unreachable. Instants before the first base backup do not count. */
 function* gaps(facts: LogHealthFacts): Iterable<HealthReason> {

@@ -64,6 +64,10 @@ export const MONITORS = {
     "a stored segment of the WAL or oplog is damaged or cannot be read",
     "put the segment back from a copy, or run `lifeboat backup SOURCE`",
   ),
+  SOURCE_REPLACED: critical(
+    "the server at the source's address is another database cluster than the one whose log is archived",
+    "correct the address in the configuration; if the server was replaced, run `lifeboat backup SOURCE`, which begins a new recovery window",
+  ),
   LOG_BEHIND: critical("the archive of the WAL or oplog ends longer ago than the objective allows", "run `lifeboat archive SOURCE`"),
   SLOT_INACTIVE: critical("the replication slot is not being read, and the server retains WAL for it", "run `lifeboat archive SOURCE`"),
   SLOT_LOST: critical("the server dropped WAL of the replication slot", "run `lifeboat archive SOURCE`"),

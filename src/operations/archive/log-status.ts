@@ -54,6 +54,8 @@ export async function logStatus(
     newTablespaces: newTablespaces(bases, state),
     ...(source.engine.physical === undefined ? { baseMadeBy: "lifeboat backup SOURCE" } : {}),
     slot,
+    system: state?.systemIdentifier,
+    storedSystems: new Set([...log.segments, ...bases.map(({ facts }) => facts)].map(({ systemIdentifier }) => systemIdentifier)),
     now: context.clock.now(),
   });
   // A source with base backups only, and no word of a window, wants no log: that they stand alone is as it should be.

@@ -2,6 +2,7 @@
 import type { HealthCode } from "../../../src/core/monitors.ts";
 
 export const ELSEWHERE = {
+  SOURCE_REPLACED: "test/recovery/other-server.test.ts",
   TABLE_EMPTIED: "test/integration/watch.test.ts",
   REPOSITORY_FILLING: "test/integration/watch.test.ts",
   NOTIFY_FAILED: "test/integration/watch.test.ts",
