@@ -133,17 +133,17 @@ async function mustConflict(caller: S3Caller, write: () => Promise<void>, header
     if (isLifeboatError(error, "STORAGE_CONFLICT")) return;
     return refusal(caller)(error);
   }
-  throw new LifeboatError(
-    "STORAGE_REFUSED",
-    `${caller.url} ignores conditional writes (${header}), so two writers could both win; use a server that honours them`,
-  );
+  throw new LifeboatError("STORAGE_REFUSED", `${caller.url} ignores conditional writes (${header}), so two writers could both win`, {
+    hint: "use a server that honours them; some do so only in a bucket without versioning, among them Ceph's",
+  });
 }
 
 function refusal(caller: S3Caller): (error: unknown) => never {
   return (error) => {
     if (isLifeboatError(error) && error.details.status === 501) {
-      throw new LifeboatError("STORAGE_REFUSED", `${caller.url} does not implement conditional writes; use a server that does`, {
+      throw new LifeboatError("STORAGE_REFUSED", `${caller.url} does not implement conditional writes`, {
         cause: error,
+        hint: "use a server that honours them",
       });
     }
     throw error;
