@@ -11,7 +11,7 @@ import { serverUser } from "../../../process/server-user.ts";
 import { beginCluster } from "../cluster/cluster.ts";
 import { nextSteps } from "./next.ts";
 
-test("R25 a restored server that does not start is told with its cause, and writes into no log folder of the source", {
+test("R25 a restored server that does not start is told with its cause, and writes no log elsewhere", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "lifeboat-next-"));
