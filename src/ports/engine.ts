@@ -273,4 +273,6 @@ export interface FitOptions extends Pick<LoadOptions, "tables" | "dataOnly" | "r
 export interface FingerprintWork extends Work {
   /** The connection that reads the rows: `LoadResult.reader`. */
   readonly reader?: Connection | undefined;
+  /** The algorithm of the fingerprint that this one is compared with. Default: the best that the server can do. */
+  readonly algorithm?: string | undefined;
 }

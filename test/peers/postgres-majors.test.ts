@@ -7,8 +7,8 @@ import { type TestContext, test } from "node:test";
 import { beginCluster, type Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { archiveSource, until } from "../support/archive.ts";
 import { restoreScratch, settle } from "../support/point-in-time.ts";
-import { freshDatabase, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
-import { PACKAGES, programsOf } from "../support/postgres-majors.ts";
+import { freshDatabase, postgresBin, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
+import { PACKAGES, programsOf, TOO_OLD } from "../support/postgres-majors.ts";
 import { beginWorld } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
@@ -39,6 +39,10 @@ insert into app.parted select g, 'v' || g from generate_series(1, 500) g; insert
 refresh materialized view app.moods; comment on table app.users is 'people'; select lo_from_bytea(0, 'large');
 alter database shop set work_mem = '9MB'; revoke connect on database shop from public; grant connect on database shop to team;`;
 
+/** Version 13 has no statistics over expressions. */
+const shopOf = (major: number): string[] =>
+  SHOP.split(";\n").filter((statement) => major >= 14 || !statement.includes("statistics app.expr"));
+
 async function clusterOf(t: TestContext, bin: string, settings = archiveSource): Promise<Cluster> {
   const jobId = `test-${randomBytes(5).toString("hex")}`;
   const cluster = await beginCluster({
@@ -59,7 +63,7 @@ for (const item of PACKAGES) {
     if (bin === undefined) return;
     const cluster = await clusterOf(t, bin);
     const shop = await freshDatabase("shop", cluster);
-    for (const statement of SHOP.split(";\n")) await query(shop, statement);
+    for (const statement of shopOf(item.major)) await query(shop, statement);
     const world = await beginWorld(t, {
       sources: { shop },
       source: "policy: pitr, objectives: { rpo: 1h }, archive: { partialEvery: 1s }",
@@ -100,7 +104,7 @@ test("R22 a dump of each version is restored to a newer one without a reported d
     if (own === undefined) return;
     const cluster = await clusterOf(t, own, {});
     const shop = await freshDatabase("shop", cluster);
-    for (const statement of SHOP.split(";\n")) await query(shop, statement);
+    for (const statement of shopOf(from.major)) await query(shop, statement);
     const world = await beginWorld(t, { sources: { shop }, yaml: `tools: { postgres: ${JSON.stringify(bin)} }\n` });
     await world.expect(0, "backup", "shop");
     const into = { ...to.connection(`from_${from.major}`) };
@@ -108,4 +112,28 @@ test("R22 a dump of each version is restored to a newer one without a reported d
     assert.equal(verdict, "pass", `from ${from.major}: ${JSON.stringify(reasons)}`);
     await cluster.stop();
   }
+});
+
+test("R19 PostgreSQL 12 is refused in one sentence by check, backups and restores, and nothing is stored", { skip }, async (t) => {
+  const bin = programsOf(t, TOO_OLD);
+  if (bin === undefined) return;
+  const shop = await freshDatabase("shop", await testCluster());
+  await query(shop, "create table w as select 1 as n");
+  const cluster = await clusterOf(t, bin, {});
+  const old = cluster.connection("postgres");
+  const world = await beginWorld(t, { sources: { shop, old } });
+  const words = /is PostgreSQL 12, and 13 is the oldest/;
+  const { findings } = (await world.run("check", "old", "--json")).json();
+  const found = findings.filter(({ outcome }: { outcome: string }) => outcome !== "pass");
+  assert.ok(found.length > 0 && words.test(found[0].message), JSON.stringify(found));
+  for (const kind of ["full", "base"]) {
+    const refused = await world.run("backup", "old", "--kind", kind);
+    assert.equal(refused.code, "CAPABILITY_MISSING", refused.stderr);
+    assert.match(refused.stderr, words);
+  }
+  assert.deepEqual((await world.expect(0, "list", "old", "--json")).json().points, []);
+  await world.expect(0, "backup", "shop");
+  const into = await world.run("restore", "shop", "--into", cluster.connection("shop_new").url);
+  assert.equal(into.code, "CAPABILITY_MISSING", into.stderr);
+  await world.assertNothingLeft();
 });

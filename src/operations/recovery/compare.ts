@@ -99,7 +99,8 @@ export async function compare(context: Context, source: Source, request: Compare
   if (request.tables !== undefined)
     return at(context, source, past, watch, (before) =>
       at(context, source, now, watch, async (after) => {
-        const states = [await fingerprintOf(source, past, before, watch), await fingerprintOf(source, now, after, watch)] as const;
+        const present = await fingerprintOf(source, now, after, watch);
+        const states = [await fingerprintOf(source, past, before, watch, present.algorithm), present] as const;
         return { past, now, ...differences(...states), ...(await rowsOf(source, before, after, request, watch)) };
       }),
     );
@@ -107,10 +108,10 @@ export async function compare(context: Context, source: Source, request: Compare
   const [first, second] = recorded;
   // Digests of different algorithms say nothing about each other: then both are computed anew.
   const usable = first === undefined || second === undefined || first.algorithm === second.algorithm;
-  const read = (one: Resolved | undefined) =>
-    at(context, source, one, watch, (connection) => fingerprintOf(source, one, connection, watch));
-  const after = (usable ? second : undefined) ?? (await read(now));
-  const before = usable && first?.algorithm === after.algorithm ? first : await read(past);
+  const read = (one: Resolved | undefined, algorithm?: string) =>
+    at(context, source, one, watch, (connection) => fingerprintOf(source, one, connection, watch, algorithm));
+  const after = (usable ? second : undefined) ?? (await read(now, usable ? first?.algorithm : undefined));
+  const before = usable && first?.algorithm === after.algorithm ? first : await read(past, after.algorithm);
   return { past, now, ...differences(before, after), refusals: [] };
 }
 
@@ -134,8 +135,14 @@ async function at<T>(
 }
 
 /** A restored copy holds no more than its backup: what that left out is not covered. */
-async function fingerprintOf(source: Source, state: Resolved | undefined, connection: Connection, watch: Watch): Promise<Fingerprint> {
-  const fingerprint = await source.engine.fingerprint(connection, { kind: "full" }, watch);
+async function fingerprintOf(
+  source: Source,
+  state: Resolved | undefined,
+  connection: Connection,
+  watch: Watch,
+  algorithm?: string,
+): Promise<Fingerprint> {
+  const fingerprint = await source.engine.fingerprint(connection, { kind: "full" }, { ...watch, algorithm });
   const kind = state?.route.kind === "copy" ? state.route.copy.entry.point.kind : "full";
   return kind === "data" || kind === "schema" || kind === "tables" ? { ...fingerprint, scope: { kind } } : fingerprint;
 }

@@ -130,7 +130,7 @@ export async function bringBack(
     const checks = await job.step("verify", async () => {
       const scope = tables === undefined ? expected.scope : { kind: "tables" as const, tables: [...tables] };
       const { reader, leftOut } = loaded;
-      const actual = await source.engine.fingerprint(connection, scope, { ...work, reader });
+      const actual = await source.engine.fingerprint(connection, scope, { ...work, reader, algorithm: expected.algorithm });
       await replaced?.after(connection, reader);
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [

@@ -17,7 +17,8 @@ export interface ProofOptions {
 export async function prove(source: Source, connection: Connection, options: ProofOptions, job: Job, watch: Watch): Promise<Check[]> {
   const { expected, asOf } = options;
   const work = { signal: job.signal, progress: watch.progress };
-  const actual = await source.engine.fingerprint(connection, expected?.scope ?? { kind: "full" }, work);
+  const { scope = { kind: "full" as const }, algorithm } = expected ?? {};
+  const actual = await source.engine.fingerprint(connection, scope, { ...work, algorithm });
   const probed = await source.engine.probe(connection, source.probes, asOf, { ...work, mayHaveExpired: true });
   const compared = expected === undefined ? [] : source.engine.compare(expected, actual, { replayed: true });
   return [...readings(actual, compared.length + probed.length > 0, source), ...compared, ...probed];

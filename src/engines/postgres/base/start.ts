@@ -24,9 +24,8 @@ export interface BaseOptions extends Work {
 const COMPRESSIONS: readonly BaseCommand["compression"][] = [{ level: 1 }, undefined];
 /** Next to free for the server, which has an instruction for it; SHA-256 would cost it half a second for each GB. */
 export const CHECKSUMS = "CRC32C";
-/** The first whose BASE_BACKUP sends everything in one stream. Before it, pg_basebackup does; manifests came with 13. */
+/** The first whose BASE_BACKUP sends everything in one stream. Before it, pg_basebackup does. */
 const STREAM_MAJOR = 15;
-const FIRST_MAJOR = 13;
 
 export interface Started extends BackupStart {
   readonly session: BackupSource;
@@ -38,22 +37,13 @@ export interface Started extends BackupStart {
   readonly warnings: readonly string[];
 }
 
-/** CAPABILITY_MISSING for a server too old, or for tablespaces where only pg_basebackup serves. */
+/** CAPABILITY_MISSING for tablespaces where only pg_basebackup serves. */
 export async function startBackup(
   connection: Connection,
   options: BaseOptions,
   serverMajor: number,
   signal: AbortSignal,
 ): Promise<Started> {
-  if (serverMajor < FIRST_MAJOR) {
-    throw new LifeboatError(
-      "CAPABILITY_MISSING",
-      `${connection.label} is PostgreSQL ${serverMajor}, whose base backups cannot be checked`,
-      {
-        hint: `back it up with --kind full, or update the server to ${FIRST_MAJOR} or newer`,
-      },
-    );
-  }
   if (serverMajor < STREAM_MAJOR || options.byProgram === true) return await startByProgram(connection, options, serverMajor, signal);
   // What a server's build can compress, only it knows: it is asked for the best, then for less.
   const choices = options.compressions ?? COMPRESSIONS;

@@ -36,6 +36,8 @@ export interface Client {
   close(): Promise<void>;
 }
 
+/** The oldest major version with the types of the catalog that definitions are read by, and with manifests of base backups. */
+const FIRST_MAJOR = 13;
 const CONNECT_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -47,7 +49,8 @@ const types: pg.CustomTypesConfig = {
 };
 
 /**
- * Opens a connection, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, SOURCE_POOLED, CONFIG_INVALID or the abort's reason.
+ * Opens a connection, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, SOURCE_POOLED, CONFIG_INVALID, CAPABILITY_MISSING (a server
+ * that is too old) or the abort's reason.
  * When the signal aborts later, the connection is cut: the statement under way rejects with the abort's reason, and the server
  * cancels it as soon as it sees that the connection is closed.
  */
@@ -188,6 +191,7 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
     if (!facts) throw new LifeboatError("SOURCE_UNREACHABLE", `${connection.label} did not say what it is`);
     // A pooler that ignores unknown settings would resolve every name by the search path of the database's owner.
     if (facts.path !== PINNED.search_path) throw passedOver(connection);
+    if (Number(facts.version) < FIRST_MAJOR * 10_000) throw tooOld(connection, Number(facts.version));
     refuseRole(connection, facts.standby);
     const announcedPid = (raw as unknown as { processID: number | null }).processID ?? 0;
     const client: Client = {
@@ -206,6 +210,14 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
     await close();
     throw error;
   }
+}
+
+function tooOld(connection: Connection, version: number): LifeboatError {
+  return new LifeboatError(
+    "CAPABILITY_MISSING",
+    `${connection.label} is PostgreSQL ${Math.floor(version / 10_000)}, and ${FIRST_MAJOR} is the oldest that can be backed up, compared and restored`,
+    { hint: `update the server to ${FIRST_MAJOR} or newer; until then, use its own pg_dump` },
+  );
 }
 
 /** `target_session_attrs`, as a program of PostgreSQL judges it beside our settings. */

@@ -7,8 +7,12 @@ import type { Asker } from "./snapshot.ts";
 /** The server keeps large objects in pages of this size (a quarter of its block size as Debian, Neon and all we know build it). */
 const PAGE_BYTES = 2048;
 
-/** A missing page reads as zeros and a dump writes the zeros out: pages count without the zeros at their end, and only where something is left. */
-const trimmed = (data: string) => `pg_catalog.rtrim(${data}, '\\x00'::pg_catalog.bytea)`;
+/**
+ * A missing page reads as zeros and a dump writes the zeros out: pages count without the zeros at their end, and only where something is left.
+ * PostgreSQL 13 has no `rtrim` for bytes: behind a byte that is not zero, `btrim` finds only those at the end.
+ */
+const trimmed = (data: string) =>
+  `pg_catalog.substr(pg_catalog.btrim(pg_catalog.byteacat('\\x01'::pg_catalog.bytea, ${data}), '\\x00'::pg_catalog.bytea), 2)`;
 
 /** Rows `loid, pageno, data` of every object, straight from the catalog; needs a superuser. */
 const FROM_CATALOG = {

@@ -42,13 +42,7 @@ export async function dropOwnDatabase(client: Client, name: string, { mark, occu
 
 /** Drops it with all content and sessions: only for a database known to be the job's. */
 export async function dropForced(client: Client, name: string): Promise<void> {
-  if (client.serverVersionNumber >= 130_000) {
-    await client.query(`drop database if exists ${quote(name)} with (force)`);
-    return;
-  }
-  // Before version 13 a database with sessions cannot be dropped: they are ended first.
-  await client.query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = $1", [name]);
-  await client.query(`drop database if exists ${quote(name)}`);
+  await client.query(`drop database if exists ${quote(name)} with (force)`);
 }
 
 /** Undefined: there is no such database. Null: it has none. */

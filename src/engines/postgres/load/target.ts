@@ -84,7 +84,11 @@ export async function stateOf(
     if (sqlStateOf(error) === "3D000") return undefined;
     throw error;
   });
-  if (client === undefined) return { exists: false, occupants: [] };
+  if (client === undefined) {
+    // That its server refuses us is to be known before anything is begun there.
+    await withServer(target.server, [target.database], work, async () => {});
+    return { exists: false, occupants: [] };
+  }
   try {
     return { exists: true, occupants: await occupantsOf(client) };
   } finally {
