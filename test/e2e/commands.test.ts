@@ -184,6 +184,9 @@ test("what is asked wrongly ends with a stable code, its status, and a next step
     const { error } = JSON.parse(ran.stderr);
     assert.ok(error.next.text.length > 10 && error.exit === exit, args.join(" "));
   }
+  // `show` takes no instant, so its next step names none.
+  const { error: shown } = JSON.parse((await world.expect(2, "show", "latest", "--json")).stderr);
+  assert.deepEqual([shown.code, shown.next.text], ["POINT_UNKNOWN", "run `lifeboat list` to see every restore point"]);
   mkdirSync(join(world.directory, "nowhere"));
   editConfig(world, (text) => text.replace(/file:\/\/[^"]*/, `file://${join(world.directory, "nowhere")}`));
   assert.equal((await world.run("list", "--json")).exit, 10);

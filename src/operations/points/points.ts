@@ -191,7 +191,8 @@ function idOf(context: Context, wanted: string, points: readonly Candidate[], so
     const names = source === undefined ? [...context.sources.keys()] : [source];
     const flaw = names.flatMap((name) => context.catalog.flaws(name))[0]?.message;
     if (!isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
-    if (flaw === undefined) throw unknownPoint(cause);
+    // Without a source, the command takes a restore point and no instant.
+    if (flaw === undefined) throw source === undefined ? cause : unknownPoint(cause);
     throw new LifeboatError("INTEGRITY", `${cause.message}; ${flaw}`, { cause });
   }
 }
