@@ -18,7 +18,12 @@ export interface Fingerprint {
   /** The name of the algorithm, part of the value. Values of different algorithms are never compared but recomputed. */
   readonly algorithm: string;
   /** What it covers. Only fingerprints of the same scope are compared. */
-  readonly scope: { readonly kind: "full" | "data" | "schema" | "tables"; readonly tables?: readonly string[] | undefined };
+  readonly scope: {
+    readonly kind: "full" | "data" | "schema" | "tables";
+    readonly tables?: readonly string[] | undefined;
+    /** Of chosen tables: with the definitions of routines, types and the like that they need. Absent: without. */
+    readonly along?: boolean | undefined;
+  };
   /** Content by table, with its qualified name quoted where required: `public.users`, `"Odd Schema"."T"`. MongoDB: by collection. */
   readonly tables: Readonly<Record<string, TableFingerprint>>;
   /** Sequence states as `last_value,is_called`. */

@@ -9,7 +9,11 @@ const tableFacts = z.looseObject({ rows: z.number(), digest: z.nullable(prose) }
 /** The schema of a fingerprint part. Names of objects are those of the source. */
 export const fingerprintSchema: Schema<Fingerprint> = z.looseObject({
   algorithm: word,
-  scope: z.looseObject({ kind: z.enum(["full", "data", "schema", "tables"]), tables: maybe(z.array(z.string())) }),
+  scope: z.looseObject({
+    kind: z.enum(["full", "data", "schema", "tables"]),
+    tables: maybe(z.array(z.string())),
+    along: maybe(z.boolean()),
+  }),
   tables: named(tableFacts),
   sequences: named(z.string()),
   schema: named(z.string()),

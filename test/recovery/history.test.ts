@@ -128,16 +128,10 @@ async function restoresAsSaid(world: World, told: any): Promise<void> {
   const wanted = told.states.findLast(({ restore }: { restore: string | null }) => restore === told.restore);
   const args = wordsOf(told.restore).slice(1);
   await world.expect(0, ...args, "--yes", "shop");
-  const again = (
-    await world.run(
-      "history",
-      "shop",
-      "--table",
-      told.table,
-      ...Object.entries(told.keyValues).flatMap(([name, value]) => ["--key", `${name}=${value}`]),
-      "--json",
-    )
-  ).json();
+  const keys = Object.entries(told.keyValues).flatMap(([name, value]) => ["--key", `${name}=${value}`]);
+  const asked = await world.run("history", "shop", "--table", told.table, ...keys, "--json");
+  assert.notEqual(asked.stdout, "", asked.stderr);
+  const again = asked.json();
   assert.deepEqual(again.states.at(-1).row, wanted.row);
 }
 

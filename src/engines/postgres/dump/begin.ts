@@ -19,7 +19,7 @@ import { scriptOf } from "../roles/statements.ts";
 import { dumpArguments, onlyTables, withoutRowsOf, withoutUnneeded } from "./arguments.ts";
 import { distinctValues } from "./distinct.ts";
 import { holdSnapshot } from "./hold.ts";
-import { entriesOf, type Needs, neededTables, needsOf } from "./needs.ts";
+import { entriesOf, type Needs, neededTables, needsOf, relationsNeeded } from "./needs.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseRelations, chooseTables, isTable, refuseUnreadable, type SourceTable } from "./tables.ts";
 
@@ -75,7 +75,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     let all: readonly SourceTable[] = [];
     let chosen: readonly SourceTable[] = [];
     let needs: Needs | undefined;
-    const choose = async (tables: readonly SourceTable[]): Promise<readonly SourceTable[]> => {
+    const choose = async (tables: readonly SourceTable[], held: boolean): Promise<readonly SourceTable[]> => {
       all = tables;
       const named = rowsOf === undefined ? tables : asInArchive(tables);
       const wanted = options.kind === "tables" ? (options.tables ?? []) : rowsOf;
@@ -83,18 +83,18 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       chosen = wanted === undefined ? tables : (alone ? chooseTables : chooseRelations)(named, wanted, connection.label);
       refuseUnreadable(chosen, connection.label, options.kind !== "schema");
       if (alone) return chosen;
-      needs = await needsOf(
-        holder,
-        chosen.map(({ oid }) => oid),
-      );
-      const needed = neededTables(tables, needs);
+      const oids = chosen.map(({ oid }) => oid);
+      // All that is asked of the needs is exact in the snapshot alone.
+      needs = held ? await needsOf(holder, oids) : undefined;
+      const needed = needs === undefined ? await relationsNeeded(holder, tables, oids) : neededTables(tables, needs);
       refuseUnreadable(needed, connection.label, false, ", which the chosen tables need");
       return [...chosen, ...needed];
     };
     const path = options.kind === "tables" && hasBareName(options.tables) ? await means.ordinaryPath() : [];
     const snapshot = await holdSnapshot(holder, connection.label, path, choose);
     const sequences = needs?.relations.filter(({ kind }) => kind === "S") ?? [];
-    const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", [...chosen, ...sequences]);
+    const named = scopeOf(rowsOf === undefined ? options.kind : "tables", [...chosen, ...sequences]);
+    const scope = needs === undefined ? named : { ...named, along: true };
     const roles = WITH_ROLES.has(options.kind) ? await rolesOf(holder, options.rolePasswords === true) : NO_ROLES;
     const notIncluded = [
       ...(needs === undefined ? [] : withGaps(gapsOf(needs))),
@@ -121,6 +121,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       snapshotId: snapshot.id,
       holder,
       concurrency: HASHING_SESSIONS,
+      along: needs?.along,
       signal,
       ...(options.kind === "schema" ? {} : { sequenceValues: async () => expectedSequences((await walked).contents.entries) }),
     });

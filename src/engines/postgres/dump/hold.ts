@@ -24,19 +24,20 @@ const LOCK_TIMEOUT_MS = 60_000;
 
 /**
  * Opens a transaction in the session and leaves it open, with all tables locked and the snapshot exported. Ends with the session.
- * `path`: the schemas in which a bare name is looked for. `choose` narrows the list and may refuse it. Throws SOURCE_CHANGED when the list of tables does not stand still or a table stays
+ * `path`: the schemas in which a bare name is looked for. `choose` narrows the list and may refuse it:
+ * asked for what to lock, and then, `held`, for what the snapshot has. Throws SOURCE_CHANGED when the list of tables does not stand still or a table stays
  * locked by others, SOURCE_PERMISSION, or DUMP_FAILED when the server has no room for so many locks.
  */
 export async function holdSnapshot(
   session: Session,
   label: string,
   path: readonly string[],
-  choose: (tables: readonly SourceTable[]) => Promise<readonly SourceTable[]>,
+  choose: (tables: readonly SourceTable[], held: boolean) => Promise<readonly SourceTable[]>,
 ): Promise<LockedSnapshot> {
   await pinSession(session, LOCK_TIMEOUT_MS);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     // Outside of the transaction: a query inside would take the snapshot before the locks.
-    const wanted = await choose(await listTables(session, path));
+    const wanted = await choose(await listTables(session, path), false);
     await session.query("begin isolation level repeatable read read only");
     if (!(await lockAll(session, wanted, label))) {
       await session.query("rollback");
@@ -46,7 +47,7 @@ export async function holdSnapshot(
       "select pg_catalog.pg_export_snapshot() as id, (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint::pg_catalog.text as at",
     )) as { rows: { id: string; at: string }[] };
     const locked = new Set(wanted.map((table) => table.oid));
-    const tables = await choose(await listTables(session, path));
+    const tables = await choose(await listTables(session, path), true);
     // A table that came, or was made anew under its old name, between listing and snapshot is in the snapshot without a lock.
     if (tables.every((table) => !isTable(table) || locked.has(table.oid))) {
       return { id: rows[0]?.id ?? "", at: new Date(Number(rows[0]?.at)), tables };

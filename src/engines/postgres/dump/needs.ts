@@ -69,6 +69,9 @@ with recursive roots(oid) as (
   union
   select i.inhrelid from pg_catalog.pg_inherits i join roots on roots.oid = i.inhparent
   join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
+), casts as materialized (
+  select k.oid, k.castfunc, k.castsource, k.casttarget from pg_catalog.pg_cast k where k.oid >= ${FIRST_OWN_OID}
+    and not exists (select from pg_catalog.pg_depend m where m.classid = ${catalog("pg_cast")} and m.objid = k.oid and m.deptype = 'e')
 ), need(classid, objid) as (
   (select ${catalog("pg_class")}::pg_catalog.oid, oid from roots
    union all
@@ -83,7 +86,8 @@ with recursive roots(oid) as (
         and exists (select from pg_catalog.pg_constraint k where k.oid = d.objid and k.contype = 'f' and k.conrelid <> d.refobjid))
     union all
     select d.classid, d.objid from pg_catalog.pg_depend d
-    where n.objid >= ${FIRST_OWN_OID} and d.refclassid = n.classid and d.refobjid = n.objid and d.deptype in ('a', 'i', 'P', 'S')
+    where n.objid >= ${FIRST_OWN_OID} and n.classid in (${catalogs("pg_class", "pg_constraint", "pg_type", "pg_opclass", "pg_opfamily")})
+      and d.refclassid = n.classid and d.refobjid = n.objid and d.deptype in ('a', 'i', 'P', 'S')
       and case
         when n.classid = ${catalog("pg_class")} then ${isRelation("n.objid", "'r', 'p', 'f', 'v', 'm'")}
           and (d.classid in (${catalogs("pg_type", "pg_attrdef", "pg_constraint", "pg_rewrite", "pg_policy", "pg_statistic_ext")})
@@ -96,17 +100,16 @@ with recursive roots(oid) as (
         else false
       end
     union all
-    select ${catalog("pg_cast")}::pg_catalog.oid, k.oid from pg_catalog.pg_cast k
-    where n.objid >= ${FIRST_OWN_OID} and n.classid in (${catalogs("pg_proc", "pg_type")}) and k.oid >= ${FIRST_OWN_OID}
+    select ${catalog("pg_cast")}::pg_catalog.oid, k.oid from casts k
+    where n.objid >= ${FIRST_OWN_OID} and n.classid in (${catalogs("pg_proc", "pg_type")})
       and (case when n.classid = ${catalog("pg_proc")} then k.castfunc = n.objid else n.objid in (k.castsource, k.casttarget) end)
-      and not exists (select from pg_catalog.pg_depend m where m.classid = ${catalog("pg_cast")} and m.objid = k.oid and m.deptype = 'e')
   ) step
 )
-select classid::bigint::pg_catalog.text as class, objid::bigint::pg_catalog.text as oid,
+select classid::bigint::pg_catalog.text as class, classid::pg_catalog.regclass::pg_catalog.text as catalog, objid::bigint::pg_catalog.text as oid,
   classid = ${catalog("pg_class")} and objid in (select oid from roots) as root
 from need`;
 
-/** `$1` and `$2`: the closure, as OIDs of catalogs and objects. */
+/** `$1` and `$2`: the part of the closure that a query looks at, as OIDs of catalogs and objects. */
 const NEED = `
 with need as materialized (
   select * from rows from (pg_catalog.unnest($1::bigint[]::pg_catalog.oid[]), pg_catalog.unnest($2::bigint[]::pg_catalog.oid[])) as n(classid, objid)
@@ -116,6 +119,12 @@ with need as materialized (
 )`;
 const isNeeded = (name: string, oid: string): string =>
   `exists (select from need where need.classid = ${catalog(name)} and need.objid = ${oid})`;
+
+/** The OIDs of the chosen tables. */
+const CHOSEN = (parameter: number): string =>
+  `roots as materialized (select oid from pg_catalog.unnest($${parameter}::bigint[]::pg_catalog.oid[]) as given(oid))`;
+const ROOTS = `with ${CHOSEN(1)}`;
+const isRoot = (oid: string): string => `exists (select from roots where roots.oid = ${oid})`;
 
 /** `$3`: words before a parenthesis, which may be calls. `$4`: words, which may be types. */
 const MENTIONED = `${NEED}, called as (
@@ -134,10 +143,11 @@ where ${USER_SCHEMA} and t.typtype in ('e', 'd', 'r', 'c') and coalesce(c.relkin
 const CALL = '([[:alpha:]_][[:alnum:]_$]*|"[^"]+")\\s*\\(';
 const WORD = "([[:alpha:]_][[:alnum:]_$]*)";
 
+const COMES_ALONG = ["pg_type", "pg_proc", "pg_extension", "pg_collation", "pg_operator", "pg_cast"];
 const ALONG = `${NEED}
 select i.type as kind, i.identity as name from need
 cross join lateral pg_catalog.pg_identify_object(need.classid, need.objid, 0) i
-where need.objid >= ${FIRST_OWN_OID} and need.classid in (${catalogs("pg_type", "pg_proc", "pg_extension", "pg_collation", "pg_operator", "pg_cast")})
+where need.objid >= ${FIRST_OWN_OID} and need.classid in (${catalogs(...COMES_ALONG)})
   and not exists (select from pg_catalog.pg_depend m where m.classid = need.classid and m.objid = need.objid and m.deptype in ('e', 'i'))
 order by i.type, i.identity`;
 
@@ -149,14 +159,14 @@ const CALLED_AT_LOAD = `exists (select from pg_catalog.pg_depend d join need on 
     and (d.classid = ${catalog("pg_constraint")} or a.attgenerated <> '' or (d.classid = ${catalog("pg_class")} and ${isRelation("d.objid", "'i', 'I'")})))`;
 
 /** `$3`: OIDs of the chosen tables. `$4`: words. */
-const RELATIONS = `${NEED}, mentions as (
+const RELATIONS = `${NEED}, ${CHOSEN(3)}, mentions as (
   select pg_catalog.lower(w.found[1]) as word, pg_catalog.min(bodies.oid::pg_catalog.regprocedure::pg_catalog.text) as by,
     pg_catalog.bool_or(${CALLED_AT_LOAD}) as at_load
   from bodies cross join lateral pg_catalog.regexp_matches(prosrc, $4, 'g') as w(found) group by 1
 )
 select c.oid::bigint::pg_catalog.text as oid, n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as "table", c.relkind::pg_catalog.text as kind,
   pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as name,
-  c.oid = any ($3::bigint[]::pg_catalog.oid[]) as chosen, ${isNeeded("pg_class", "c.oid")} as needed, ${isNeeded("pg_namespace", "n.oid")} as near,
+  ${isRoot("c.oid")} as chosen, ${isNeeded("pg_class", "c.oid")} as needed, ${isNeeded("pg_namespace", "n.oid")} as near,
   case when c.relkind <> 'S' then mentions.by end as by, mentions.at_load as "atLoad",
   c.relkind = 'S' and exists (select from pg_catalog.pg_depend d where d.classid = ${catalog("pg_class")} and d.objid = c.oid
     and d.refclassid = ${catalog("pg_class")} and d.deptype in ('a', 'i')) as owned
@@ -169,73 +179,114 @@ select n.nspname::pg_catalog.text as schema from pg_catalog.pg_namespace n where
 order by n.nspname collate pg_catalog."C"`;
 
 /** `$3`: OIDs of the chosen tables. A key of a partitioned table is its partitions' as well. */
-const KEYS = `${NEED}
+const KEYS = `${NEED}, ${CHOSEN(3)}
 select need.classid::bigint::pg_catalog.text as class, k.oid::bigint::pg_catalog.text as oid,
   k.conrelid::pg_catalog.regclass::pg_catalog.text || ' ' || pg_catalog.quote_ident(k.conname) as name,
   k.confrelid::pg_catalog.regclass::pg_catalog.text as refers, ${isNeeded("pg_class", "k.confrelid")} as impossible
 from need join pg_catalog.pg_constraint k on need.classid = ${catalog("pg_constraint")} and k.oid = need.objid and k.contype = 'f'
 join pg_catalog.pg_class c on c.oid = k.conrelid
-where (c.relkind = 'p' or c.oid = any ($3::bigint[]::pg_catalog.oid[])) and not k.confrelid = any ($3::bigint[]::pg_catalog.oid[]) and k.conparentid = 0
+where (c.relkind = 'p' or ${isRoot("c.oid")}) and not ${isRoot("k.confrelid")} and k.conparentid = 0
 order by 3`;
 
-/** `$3`: OIDs of the chosen tables. Names of roles and schemas are not among them: a restore makes those. */
-const NAMES = `${NEED}
+/** Names of roles and schemas are not among them: a restore makes those. */
+const NAMES = `${ROOTS}
 select a.attrelid::pg_catalog.regclass::pg_catalog.text || '.' || pg_catalog.quote_ident(a.attname) as column, pg_catalog.format_type(a.atttypid, null) as type
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
-where a.attrelid = any ($3::bigint[]::pg_catalog.oid[]) and a.attnum > 0 and not a.attisdropped
+where ${isRoot("a.attrelid")} and a.attnum > 0 and not a.attisdropped
   and a.atttypid::pg_catalog.regtype::pg_catalog.text in ('regclass', 'regproc', 'regprocedure', 'regoper', 'regoperator', 'regtype', 'regconfig', 'regdictionary', 'regcollation')
 order by 1`;
 
-const HEIRS = `${NEED}
+const HEIRS = `${ROOTS}
 select i.inhrelid::pg_catalog.regclass::pg_catalog.text as name, i.inhparent::pg_catalog.regclass::pg_catalog.text as parent
 from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid and not c.relispartition and c.relkind in ('r', 'p', 'f')
-where i.inhparent = any ($3::bigint[]::pg_catalog.oid[]) and not i.inhrelid = any ($3::bigint[]::pg_catalog.oid[])
+where ${isRoot("i.inhparent")} and not ${isRoot("i.inhrelid")}
 order by 1`;
 
-const NUMBERS = `${NEED}
+const NUMBERS = `${ROOTS}
 select a.attrelid::pg_catalog.regclass::pg_catalog.text || '.' || pg_catalog.quote_ident(a.attname) as column
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
 join pg_catalog.pg_type t on t.oid = a.atttypid
-where a.attrelid = any ($3::bigint[]::pg_catalog.oid[]) and a.attnum > 0 and not a.attisdropped
+where ${isRoot("a.attrelid")} and a.attnum > 0 and not a.attisdropped
   and 'pg_catalog.oid'::pg_catalog.regtype in (t.oid, t.typbasetype) and exists (select from pg_catalog.pg_largeobject_metadata)
 order by 1`;
 
 /** What one routine mentions may mention more. */
 const MENTION_ROUNDS = 20;
 
-/** Finds what the tables of these OIDs, and their partitions, need. It is exact within the snapshot of a dump. */
-export async function needsOf(session: Session, tables: readonly string[]): Promise<Needs> {
+interface Needed {
+  readonly class: string;
+  /** The catalog's name. */
+  readonly catalog: string;
+  readonly oid: string;
+  readonly root: boolean;
+}
+
+type Asking = Pick<Session, "query">;
+
+async function ask(session: Asking, closure: readonly Needed[], sql: string, catalogs: readonly string[], ...more: unknown[]) {
+  const part = closure.filter((one) => catalogs.includes(one.catalog));
+  return (await session.query(sql, [part.map((one) => one.class), part.map(({ oid }) => oid), ...more])).rows;
+}
+
+async function closureOf(session: Asking, tables: readonly string[]): Promise<readonly Needed[]> {
   const mentioned = { routine: new Set<string>(), type: new Set<string>() };
-  let closure: { class: string; oid: string; root: boolean }[] = [];
-  const ask = async (sql: string, ...more: unknown[]) =>
-    (await session.query(sql, [closure.map((one) => one.class), closure.map(({ oid }) => oid), ...more])).rows;
+  let closure: readonly Needed[] = [];
   for (let round = 0; round < MENTION_ROUNDS; round++) {
     const { rows } = await session.query(CLOSURE, [tables, [...mentioned.routine], [...mentioned.type]]);
-    closure = rows as typeof closure;
-    const found = (await ask(MENTIONED, CALL, WORD)) as { what: "routine" | "type"; oid: string }[];
+    closure = rows as unknown as Needed[];
+    const found = (await ask(session, closure, MENTIONED, ["pg_proc", "pg_type"], CALL, WORD)) as {
+      what: "routine" | "type";
+      oid: string;
+    }[];
     if (found.length === 0) break;
     for (const { what, oid } of found) mentioned[what].add(oid);
   }
+  return closure;
+}
+
+/** Of the tables and sequences, those that the chosen ones of these OIDs need beside themselves: `neededTables`, when nothing else is asked. */
+export async function relationsNeeded<T extends { readonly oid: string }>(
+  session: Asking,
+  tables: readonly T[],
+  chosen: readonly string[],
+): Promise<T[]> {
+  const closure = await closureOf(session, chosen);
+  const needed = new Set(closure.flatMap(({ catalog, oid, root }) => (catalog === "pg_class" && !root ? [oid] : [])));
+  return tables.filter(({ oid }) => needed.has(oid));
+}
+
+/** Finds what the tables of these OIDs, and their partitions, need. It is exact within the snapshot of a dump. */
+export async function needsOf(session: Asking, tables: readonly string[]): Promise<Needs> {
+  const closure = await closureOf(session, tables);
+  const asked = (sql: string, catalogs: readonly string[], ...more: unknown[]) => ask(session, closure, sql, catalogs, ...more);
+  const about = async (sql: string) => (await session.query(sql, [roots])).rows;
+  // What calls a routine is looked at only where there is one.
+  const callers = closure.some((one) => one.catalog === "pg_proc") ? ["pg_constraint", "pg_attrdef"] : [];
   const roots = closure.filter(({ root }) => root).map(({ oid }) => oid);
-  const relations = (await ask(RELATIONS, roots, WORD)) as unknown as (NeededRelation & {
+  const relations = (await asked(
+    RELATIONS,
+    ["pg_class", "pg_namespace", "pg_proc", ...callers],
+    roots,
+    WORD,
+  )) as unknown as (NeededRelation & {
     chosen: boolean;
     needed: boolean;
     near: boolean;
     by: string | null;
     atLoad: boolean;
   })[];
-  const keys = (await ask(KEYS, roots)) as unknown as (ForeignKey & { class: string; oid: string })[];
+  const keys = (await asked(KEYS, ["pg_class", "pg_constraint"], roots)) as unknown as (ForeignKey & { class: string; oid: string })[];
   return {
     objects: new Set(closure.map((one) => objectKey(one.class, one.oid))),
     relations: relations.filter(({ needed, chosen }) => needed && !chosen),
-    along: (await ask(ALONG)) as unknown as Needs["along"],
+    along: (await asked(ALONG, COMES_ALONG)) as unknown as Needs["along"],
     keys: keys.map((one) => ({ ...one, key: objectKey(one.class, one.oid) })),
     mentions: relations.flatMap(({ chosen, name, by, atLoad }) => (by === null || chosen ? [] : [{ name, by, atLoad }])),
-    names: (await ask(NAMES, roots)) as unknown as Needs["names"],
-    heirs: (await ask(HEIRS, roots)) as unknown as Needs["heirs"],
-    numbers: (await ask(NUMBERS, roots)).map(({ column }) => String(column)),
+    names: (await about(NAMES)) as unknown as Needs["names"],
+    heirs: (await about(HEIRS)) as unknown as Needs["heirs"],
+    numbers: (await about(NUMBERS)).map(({ column }) => String(column)),
     unneeded: {
-      schemas: (await ask(SCHEMAS)).map(({ schema }) => String(schema)),
+      schemas: (await asked(SCHEMAS, ["pg_namespace"])).map(({ schema }) => String(schema)),
       relations: relations.filter(({ needed, near }) => near && !needed),
     },
   };

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Progress } from "../../../ports/progress.ts";
+import { type Needs, needsOf } from "../dump/needs.ts";
 import { type RowAlgorithm, rowsExpression } from "./expression.ts";
 import { asSourceError, isAboutOneObject, isLockTimeout, reasonOf } from "./failure.ts";
 import { hashLargeObjects } from "./large-objects.ts";
@@ -24,6 +25,8 @@ export interface FingerprintOptions {
   readonly holder?: Session | undefined;
   /** What an archive gives its sequences, `last_value,is_called` by qualified name; absent: the present states are read. */
   readonly sequenceValues?: Readonly<Record<string, string>> | (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  /** What the chosen tables need, where it is known already. */
+  readonly along?: Needs["along"] | undefined;
   /** The schemas in which a bare name of the scope is looked for, in order; absent: none. */
   readonly path?: readonly string[] | undefined;
   /** Name of the fingerprint's algorithm that this one will be compared with; absent: the best that the server can do. */
@@ -90,7 +93,9 @@ async function fingerprintSnapshot(
   const of = (kind: string): Relation[] => own.filter((relation) => relation.kind === kind);
   const withData = scope.kind !== "schema";
 
-  const schema = scope.kind === "data" ? {} : await schemaMap(control, scope.kind === "tables" ? relations.map((r) => r.oid) : null);
+  const chosen = scope.kind === "tables" ? relations.map(({ oid }) => oid) : null;
+  const along = scope.along === true && chosen !== null ? (options.along ?? (await alongOf(control, chosen))) : [];
+  const schema = scope.kind === "data" ? {} : await schemaMap(control, chosen, along);
   const objects = scope.kind === "full" || scope.kind === "data" ? await hashLargeObjects(control, rowAlgorithm) : undefined;
   const rows = withData
     ? withoutHashPartitions(await hashRows(snapshot, of("r"), rowAlgorithm, options), own)
@@ -232,12 +237,16 @@ const DIGEST_HEX_DIGITS = 32;
  * Everything a dump carries, by identity: `column public.users.email` → `text not null`. `chosen`: OIDs of the relations
  * of a narrower scope, whose own definitions are then all that counts; null for everything.
  */
-async function schemaMap(asker: Asker, chosen: readonly number[] | null): Promise<Record<string, string>> {
+async function schemaMap(
+  asker: Asker,
+  chosen: readonly number[] | null,
+  along: NonNullable<FingerprintOptions["along"]>,
+): Promise<Record<string, string>> {
   const entries: [string, string][] = [];
-  const collect = async (sql: string, values?: unknown[]): Promise<void> => {
+  const collect = async (sql: string, values?: unknown[], isWanted: (key: string) => boolean = () => true): Promise<void> => {
     for (const { key, fact, code } of await asker.ask(sql, values)) {
       // An object that vanished after the snapshot no longer has a name.
-      if (typeof key === "string")
+      if (typeof key === "string" && isWanted(key))
         entries.push([key, shorten([fact, code && normaliseExpression(String(code))].filter(Boolean).join(" "))]);
     }
   };
@@ -246,9 +255,22 @@ async function schemaMap(asker: Asker, chosen: readonly number[] | null): Promis
     for (const sql of [...OBJECT_QUERIES, ...OWNERSHIP_QUERIES]) await collect(sql);
     for (const { needs, sql } of OPTIONAL_QUERIES) if ((await asker.ask(needs))[0]?.ok === true) await collect(sql);
   }
+  const comesAlong = new Set(along.map(({ kind, name }) => `${kind} ${name}`.replaceAll("pg_catalog.", "")));
+  if (comesAlong.size > 0) for (const sql of OBJECT_QUERIES) await collect(sql, undefined, (key) => comesAlong.has(asIdentity(key)));
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(entries);
 }
+
+/** The key of a definition as the server's `pg_identify_object` names the object. */
+const asIdentity = (key: string): string =>
+  key
+    .replaceAll("pg_catalog.", "")
+    .replace(/^aggregate definition /, "aggregate ")
+    .replace(/^domain /, "type ")
+    .replace(/^cast (.+) as (.+)$/s, "cast ($1 AS $2)");
+
+const alongOf = async (asker: Asker, chosen: readonly number[]): Promise<Needs["along"]> =>
+  (await needsOf({ query: async (sql, values) => ({ rows: await asker.ask(sql, values) }) }, chosen.map(String))).along;
 
 const shorten = (fact: string): string =>
   fact.length <= LONGEST_TEXT ? fact : `sha256:${createHash("sha256").update(fact).digest("hex").slice(0, DIGEST_HEX_DIGITS)}`;
