@@ -75,7 +75,7 @@ test("R19 R22 each table of a database with every feature comes back alone, by L
   }
 });
 
-test("R22 R32 a changed function, type or domain that came along with chosen tables is no pass", { skip }, async (t) => {
+test("R22 R32 a changed function, type or domain that came along with chosen tables fails a comparison", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(
     source,

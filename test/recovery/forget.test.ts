@@ -370,6 +370,19 @@ test("R40 R41 R61 an erasure that rows still refer to keeps no guard and no reco
   t.after(() => query(shop, `drop database if exists "${recovered?.place?.name}"`));
   assert.deepEqual(await query(other(String(recovered?.place?.name)), left), [expected]);
 
+  // A merge brings no row into use that would refer to nothing: its plan says so, and that of another table is not concerned.
+  await query(shop, `delete from parted where id < 3; update users set name = 'x' where id = 5`);
+  const merge = { source: "shop", to, merge: true };
+  const [refused] = (await lifeboat.plan("restore", { ...merge, tables: ["parted", "users"], noFollow: true })).refusals;
+  assert.deepEqual(
+    [refused?.code, refused?.message],
+    ["ERASURE_BLOCKED", "rows of public.parted refer to a row in the erasure ledger (parted_who_fkey)"],
+  );
+  const blocked = await refusal(lifeboat.run("restore", { ...merge, tables: ["parted"], noFollow: true, yes: "shop" }), "ERASURE_BLOCKED");
+  assert.ok(blocked.hint.includes(command), blocked.hint);
+  assert.equal((await lifeboat.run("restore", { ...merge, tables: ["users"], noFollow: true, yes: "shop" })).verdict, "pass");
+  await query(shop, "insert into parted select g, g % 9 + 1 from generate_series(1, 2) g");
+
   const change = ["/bin/sh", "-c", `${postgresBin()}/psql -X -q -d '${shop.url}' -c 'delete from tags' && exit 7`];
   const failed = await world.run("guard", "shop", "--feature", "broken", "--rollback", "--json", "--", ...change);
   const result = JSON.parse(failed.stdout);

@@ -7,7 +7,7 @@ import { shellWord } from "../../core/shell.ts";
 import type { Check } from "../../core/verdict.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
-import type { ErasureResult } from "../../ports/erasure.ts";
+import type { Dangling, ErasureResult } from "../../ports/erasure.ts";
 import type { RowName } from "../../ports/row-history.ts";
 import { type Erasure, readErasedKeys, readErasures, saltOf } from "../../repository/erasures.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -19,6 +19,8 @@ export interface Erased {
   readonly erasures?: Erasures | undefined;
   /** Entries that do not apply to this data, one sentence each. */
   readonly remarks: readonly string[];
+  /** ERASURE_BLOCKED for each foreign key by which rows that stay refer to erased ones: where these rows are to be brought into use. */
+  readonly blocked?: readonly LifeboatError[] | undefined;
 }
 
 export interface EraseOptions {
@@ -193,6 +195,7 @@ function erasedBy(source: Source, entries: readonly Erasure[], result: ErasureRe
   return {
     checks: [check, ...unsure, ...stale, ...dangling],
     erasures: { entries: entries.length, rows, tables: result.tables },
+    blocked: result.dangling.map((one) => blockedBy(one, source, entries)),
     remarks: result.passedOver.map((why) => `the erasure ledger does not apply in part: ${why}`),
   };
 }
@@ -206,6 +209,12 @@ const notApplied = (why: string): Check => ({
   outcome: "inconclusive",
   message: `restored without the erasure ledger, or without a part of it: ${why}`,
 });
+
+function blockedBy({ table, constraint, ...more }: Dangling, source: Pick<Source, "name">, entries: readonly Erasure[]): LifeboatError {
+  const message = `rows of ${table} refer to a row in the erasure ledger (${constraint})`;
+  const error = new LifeboatError("ERASURE_BLOCKED", message, { details: { table, columns: more.columns, parent: more.parent } });
+  return explained(error, source, entries) as LifeboatError;
+}
 
 /** With the command that records the rows in the way. */
 export function explained(error: unknown, source: Pick<Source, "name">, entries: readonly Erasure[]): unknown {

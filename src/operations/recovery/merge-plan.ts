@@ -18,12 +18,17 @@ export async function judged(
   source: Source,
   request: RestoreRequest,
   { inexact }: Resolved,
-  { unmergeable }: MergeFindings,
+  { unmergeable, tables }: MergeFindings,
   live: Connection,
+  blocked: readonly LifeboatError[],
   { signal }: Job,
 ): Promise<LifeboatError[]> {
   const database = unmergeable.length === 0 ? "" : (await source.engine.inspect(live, { signal })).database;
-  const refused = unmergeable.map((refusal) => asError(source, request, refusal, database));
+  const brought = new Set(tables.flatMap(({ table, insert, update }) => (insert + update > 0 ? [table] : [])));
+  const refused = [
+    ...unmergeable.map((refusal) => asError(source, request, refusal, database)),
+    ...blocked.filter(({ details }) => brought.has(String(details.table))),
+  ];
   return inexact !== undefined && request.nearest !== true ? [inexact, ...refused] : refused;
 }
 

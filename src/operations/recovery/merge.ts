@@ -35,8 +35,8 @@ export async function planMerge(context: Context, source: Source, request: Resto
     { verb: "plan-merge", source: source.name, point: jobPoint(resolved.route), aside: true },
     watch,
     (job) =>
-      withMerging(context, source, request, resolved, job, watch, false, async ({ merging, live, erasures }) => {
-        const refusals = await judged(source, request, resolved, merging.findings, live, job);
+      withMerging(context, source, request, resolved, job, watch, false, async ({ merging, live, erasures, blocked }) => {
+        const refusals = await judged(source, request, resolved, merging.findings, live, blocked, job);
         return planOfMerge(context, source, request, resolved, merging.findings, live, watch, refusals, erasures);
       }),
     ({ digest }) => ({ digest }),
@@ -64,9 +64,9 @@ export async function mergeInto(context: Context, source: Source, request: Resto
     (job) => {
       recordRoute(job, resolved, `rows of ${request.tables?.join(", ")} in the live database`);
       return withMerging(context, source, request, resolved, job, watch, true, async (opened) => {
-        const { merging, live, copyChecks, reached, erasures, remarks } = opened;
+        const { merging, live, copyChecks, reached, erasures, blocked, remarks } = opened;
         const { findings } = merging;
-        const refusals = await judged(source, request, resolved, findings, live, job);
+        const refusals = await judged(source, request, resolved, findings, live, blocked, job);
         const plan = await planOfMerge(context, source, request, resolved, findings, live, watch, refusals, erasures);
         requireDigest(plan.digest, request.planDigest);
         const [refusal] = refusals;
@@ -107,6 +107,8 @@ interface Opened {
   readonly reached: Route;
   /** Rows of the copy that were erased again: they are not brought back. */
   readonly erasures: Erasures | undefined;
+  /** Of tables with rows that refer to erased ones. */
+  readonly blocked: readonly LifeboatError[];
   readonly remarks: readonly string[];
 }
 
@@ -122,7 +124,8 @@ async function withMerging<T>(
 ): Promise<T> {
   const rows = rowEngine(source);
   const live = await liveOf(source, request.into, job.signal);
-  return withRestoredCopy(context, source, route, job, watch, proof, async ({ connection, checks, reached, erasures, remarks }) => {
+  return withRestoredCopy(context, source, route, job, watch, proof, async ({ connection, checks, reached, ...erased }) => {
+    const { erasures, remarks, blocked = [] } = erased;
     const { tables, where, deleteExtra, noFollow } = request;
     const work = { signal: job.signal, progress: watch.progress };
     // A copy from a physical backup or a branch has its source's identity: its address tells them apart.
@@ -131,7 +134,7 @@ async function withMerging<T>(
     const options = { tables, where, deleteExtra, follow: noFollow !== true, ...work };
     const merging = await job.step("compare", () => rows.beginMerge(connection(), live, options));
     try {
-      return await use({ merging, live, copyChecks: checks.filter((check) => !isStale(check)), reached, erasures, remarks });
+      return await use({ merging, live, copyChecks: checks.filter((check) => !isStale(check)), reached, erasures, blocked, remarks });
     } finally {
       await merging.end();
     }
