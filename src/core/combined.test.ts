@@ -14,6 +14,7 @@ test("R29 sources recovered one by one take the sum of their times and lose as m
 
 test("R29 sources recovered in parallel take as long as the slowest", () => {
   assert.equal(combine([neon, atlas], objective, { order: "at once" }).achieved.rtoSeconds, 1300);
+  assert.deepEqual(combine([neon], objective, { order: "at once" }).reasons, ["1 source was brought back at once in 6m 40s"]);
 });
 
 test("R29 R33 sources that each meet their own objective can miss the combined one", () => {

@@ -2,6 +2,7 @@
 import { formatDuration } from "./duration.ts";
 import { type Achieved, COMBINED_OBJECTIVE, judgeObjective, type Objective, type Promised } from "./objectives.ts";
 import type { Check, Verdict } from "./verdict.ts";
+import { counted } from "./words.ts";
 
 /** The result of one source. */
 export interface Part {
@@ -66,7 +67,12 @@ export function combine(
   if (failed.length > 0) return { objective, achieved, verdict: "fail", reasons: [...failed, ...unclear] };
   if (unclear.length > 0) return { objective, achieved, verdict: "inconclusive", reasons: unclear };
   const took = formatDuration((achieved.rtoSeconds ?? 0) * 1000);
-  return { objective, achieved, verdict: "pass", reasons: [`${parts.length} sources were brought back ${order} in ${took}`] };
+  return {
+    objective,
+    achieved,
+    verdict: "pass",
+    reasons: [`${counted(parts.length, "source")} ${parts.length === 1 ? "was" : "were"} brought back ${order} in ${took}`],
+  };
 }
 
 type Measured = readonly (number | undefined)[];
