@@ -74,6 +74,8 @@ const CAUSES: readonly { readonly reason: RegExp; readonly behind?: RegExp; read
     message: 'a text with ": " in it needs quotes, and lines of one level have one indentation',
   },
   { reason: /^end of the stream/, ahead: /^:/, message: "a key before this one needs a space behind its colon" },
+  { reason: /^bad indentation/, message: "this line is indented otherwise than the others of its level" },
+  { reason: /^missed comma/, message: "a comma or a closing bracket is missing before this place" },
   { reason: /^end of the stream/, message: "this line is not indented like those above" },
   { reason: /^deficient indentation/, message: "a bracket or a quote before this place is not closed, or its content is not indented" },
 ];
