@@ -70,8 +70,15 @@ const REFUSED: Readonly<Record<string, string>> = {
   sslpassword: "it cannot be given to PostgreSQL's programs; use a key without a passphrase",
   sslcertmode: "leave it out; a certificate is sent where sslcert names one",
   sslcrldir: "put the revocation lists into one file, and name it by sslcrl",
+  sslaccept: "write sslmode=verify-full for strict, and leave it out for accept_invalid_certs",
   requirepeer: "leave it out; the directory of the socket decides who can answer there",
 };
+
+/** Of other clients, such as the pools of Prisma and Rails. They change nothing that a backup reads or a restore writes. */
+const OF_OTHER_CLIENTS: ReadonlySet<string> = new Set([
+  ...["schema", "pgbouncer", "connection_limit", "pool_timeout", "socket_timeout", "statement_cache_size"],
+  ...["pool", "prepared_statements", "checkout_timeout", "uselibpqcompat"],
+]);
 
 /**
  * The parameters of an address, checked. An empty value of a text says nothing, as in libpq. Throws CONFIG_INVALID; a value is never
@@ -87,6 +94,7 @@ export function checkedParameters(given: Parameters): Parameters {
       checked.sslmode ??= "require";
       continue;
     }
+    if (OF_OTHER_CLIENTS.has(name)) continue;
     const parameter = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;
     if (parameter === undefined) throw invalidAddress(`${shown(name)} is not a parameter of libpq; leave it out`);
     const { form } = parameter;

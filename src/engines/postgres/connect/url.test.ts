@@ -61,7 +61,8 @@ test("R52 a parameter that libpq refuses, or that a program would take otherwise
     ["channel_binding=yes", /channel_binding must be/],
     ["keepalives_idle=1s", /keepalives_idle must be a whole number/],
     ["require_auth=scram", /require_auth must list methods/],
-    ["schema=public", /schema is not a parameter of libpq; leave it out/],
+    ["search_path=public", /search_path is not a parameter of libpq; leave it out/],
+    ["sslaccept=strict", /sslaccept is not supported: write sslmode=verify-full/],
     ["constructor=1", /constructor is not a parameter/],
     ["ssl=false", /ssl is not a parameter/],
     ["sslkey=/k&s3cr3t=1", /one of its parameters is not a parameter of libpq/],
@@ -82,6 +83,12 @@ test("R52 a parameter that libpq refuses, or that a program would take otherwise
   assert.deepEqual(parameters, { connect_timeout: "-1", sslmode: "require", keepalives: "0", application_name: "x" });
   const { PGSSLMODE, PGSSLROOTCERT } = programEnvironment(connectionFromUrl("postgres://u@h/d"));
   assert.deepEqual([PGSSLMODE, PGSSLROOTCERT], ["prefer", "/nonexistent/root.crt"]);
+});
+
+test("R52 an address that was written for an ORM is read: what only its pool means is passed over", () => {
+  const prisma = "postgresql://u:p@h/d?schema=public&pgbouncer=true&connection_limit=1&connect_timeout=15&sslmode=require";
+  assert.deepEqual(parsePostgresUrl(prisma, {}).parameters, { connect_timeout: "15", sslmode: "require" });
+  assert.deepEqual(parsePostgresUrl("postgres://u@h/d?pool=5&prepared_statements=false", {}).parameters, {});
 });
 
 test("the label of a connection never holds its password", () => {
