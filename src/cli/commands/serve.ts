@@ -1,14 +1,11 @@
 // lifeboat serve
-import { setFlagsFromString } from "node:v8";
 import { EXIT } from "../../core/errors.ts";
 import { oneOf, ownPort, text } from "../../core/option-types.ts";
 import { LOG_FORMATS, openLog } from "../../server/logs.ts";
 import { serve } from "../../server/serve.ts";
 import { readVersion } from "../../version.ts";
 import { defineCommand } from "../command.ts";
-
-/** V8 collects when the heap has grown by so much since the last time. Its own choice is to double it, for a speed that a service can do without. */
-const HEAP_GROWTH_PERCENT = 30;
+import { growSlowly } from "../heap.ts";
 
 export const serveCommand = defineCommand({
   description:
@@ -27,7 +24,7 @@ export const serveCommand = defineCommand({
   json: false,
   examples: ["lifeboat serve", "lifeboat serve --port 8080 --log json"],
   async run({ options, clock, env, signal, stderr, onHangup, ...call }) {
-    setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+    growSlowly();
     const config = call.config();
     const secrets = new Set(config.secrets);
     const log = openLog({ format: options.log, clock, write: (line) => stderr.write(line), secrets });

@@ -4,6 +4,7 @@ import { flag, text } from "../../core/option-types.ts";
 import { shown, visible } from "../../core/visible.ts";
 import { status } from "../../operations/verbs/status.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
+import { growSlowly } from "../heap.ts";
 import { renderBrief, renderLook, renderReasons, renderStatus, renderStatusLine } from "../render/status.ts";
 import { perform, withContext } from "../session.ts";
 
@@ -27,6 +28,7 @@ export const statusCommand = defineCommand({
   run(call) {
     const { short, brief, maxAge } = call.options;
     const request = { ...call.args, maxAge };
+    if (request.source === undefined && maxAge === undefined) growSlowly();
     if (brief) return briefly(call, request);
     return perform(call, status, request, ({ sources, repositoryReasons, lookedAt }) => {
       const looked = maxAge === undefined ? [] : [renderLook(lookedAt, call.clock.now())];

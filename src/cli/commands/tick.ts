@@ -6,6 +6,7 @@ import { text } from "../../core/option-types.ts";
 import { alerts } from "../../operations/verbs/alerts.ts";
 import { tick } from "../../operations/verbs/tick.ts";
 import { defineCommand } from "../command.ts";
+import { growSlowly } from "../heap.ts";
 import { renderMade } from "../render/backup.ts";
 import { renderFailures } from "../render/failures.ts";
 import { renderFinding } from "../render/finding.ts";
@@ -19,7 +20,10 @@ export const tickCommand = defineCommand({
   options: {},
   json: true,
   examples: ["*/5 * * * * lifeboat --config /etc/lifeboat.yaml --quiet tick"],
-  run: (call) => perform(call, tick, call.args, (result) => renderTick(result, call.paint)),
+  run(call) {
+    growSlowly();
+    return perform(call, tick, call.args, (result) => renderTick(result, call.paint));
+  },
 });
 
 export const alertsCommand = defineCommand({
@@ -54,7 +58,7 @@ function renderTick(result: z.infer<typeof tick.result>, paint: Paint): string {
   return [
     ...backups.map((one) => renderMade(one, paint)),
     ...drills.map((one) => renderFinding("drill", one, paint)),
-    ...expired.map(({ source, keep, remove }) => `expire of ${source}: ${keep.length} kept, ${remove.length} removed`),
+    ...expired.map(({ source, keptPoints, remove }) => `expire of ${source}: ${keptPoints} kept, ${remove.length} removed`),
     ...queued.map((key) => `put on the queue: ${key}`),
     ...busy.map(({ source, message }) => `${paint.dim("busy")} ${source}: ${message}`),
     ...renderFailures(failures, paint),

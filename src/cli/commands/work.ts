@@ -5,6 +5,7 @@ import { listOf } from "../../core/option.ts";
 import { flag, integer, text } from "../../core/option-types.ts";
 import { work, workers, workersRelease } from "../../operations/verbs/work.ts";
 import { defineCommand } from "../command.ts";
+import { growSlowly } from "../heap.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderTable } from "../render/table.ts";
 import { perform } from "../session.ts";
@@ -21,13 +22,15 @@ export const workCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat work --jobs 4 --labels eu,large"],
-  run: (call) =>
-    perform(call, work, call.options, ({ done, idle, busy, stopped, failed }) =>
+  run(call) {
+    growSlowly();
+    return perform(call, work, call.options, ({ done, idle, busy, stopped, failed }) =>
       [
         `${done} done, ${idle} no longer due, ${busy} left to another job, ${stopped} handed back, ${failed.length} failed`,
         ...failed.map(({ key, error, parked }) => `${key}: ${error.code}: ${error.message}${parked ? " (parked)" : ""}`),
       ].join("\n"),
-    ),
+    );
+  },
 });
 
 export const workersCommand = defineCommand({

@@ -1,6 +1,6 @@
 // The restore points of `list` as a table, with what can be reached between them.
 import type * as z from "zod/mini";
-import { formatBytes, formatInstant } from "../../core/duration.ts";
+import { formatBytes } from "../../core/duration.ts";
 import type { list } from "../../operations/verbs/list.ts";
 import type { Output } from "../output.ts";
 import type { Paint } from "./paint.ts";
@@ -32,7 +32,8 @@ export const renderProven = ({ signed, incomplete, damagedAt, verifiedAt }: Poin
   return verifiedAt === null ? paint.yellow("never") : paint.green(day(verifiedAt));
 };
 
-const day = (instant: string): string => formatInstant(new Date(instant));
+/** To the minute. Instants of results are ISO 8601, in UTC. */
+const day = (instant: string): string => `${instant.slice(0, 10)} ${instant.slice(11, 16)} UTC`;
 
 function table(points: readonly Point[], { paint, stdout }: { paint: Paint; stdout: Output }): string {
   const rows = points.map((point) => [

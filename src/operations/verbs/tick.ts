@@ -6,7 +6,7 @@ import { isAway } from "../../repository/away.ts";
 import type { Workplace } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
-import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
+import { about, count, failure, orNull, sourceName, verdict } from "../schemas.ts";
 import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat, heartbeat } from "../watch/beat.ts";
 import { type DueWork, dueWork, unpaused } from "../watch/schedule.ts";
@@ -16,6 +16,10 @@ import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
 import { drill } from "./drill.ts";
 import { expire, expiredSource } from "./expire.ts";
+
+/** What an expiry did. The points that stay are counted, because those of thousands of sources would fill the memory. */
+const { keep: _kept, ...ofExpiry } = expiredSource.shape;
+const expiredHere = z.strictObject({ ...ofExpiry, keptPoints: about(count, "How many restore points stay.") });
 
 const told = z.strictObject({
   channel: about(z.string(), "Its name in the configuration."),
@@ -33,7 +37,7 @@ export const tick = operation({
     verdict: about(verdict, "Of the sources together, as in `status`."),
     backups: about(z.array(made), "What was made."),
     drills: z.array(finding),
-    expired: z.array(expiredSource),
+    expired: z.array(expiredHere),
     queued: about(z.array(z.string()), "Keys of what was put on the shared queue, for workers."),
     busy: about(z.array(failure), "What another job works on right now: it is left to that job."),
     failures: z.array(failure),
@@ -50,7 +54,7 @@ export const tick = operation({
     const failures: Failure[] = [];
     const backups: z.infer<typeof made>[] = [];
     const drills: z.infer<typeof finding>[] = [];
-    const expired: z.infer<typeof expiredSource>[] = [];
+    const expired: z.infer<typeof expiredHere>[] = [];
     // First, for what is due may take hours.
     const before = await beat(context, sources, context).catch((error: unknown) => {
       context.signal.throwIfAborted();
@@ -70,7 +74,7 @@ export const tick = operation({
       },
       expire: async (request: DueWork["request"]) => {
         const done = await expire.run(context, request);
-        expired.push(...done.sources);
+        expired.push(...done.sources.map(({ keep, ...one }) => ({ ...one, keptPoints: keep.length })));
         return done.failures;
       },
     };
@@ -159,7 +163,8 @@ async function put(
 }
 
 /** What the operations themselves say of their results: a drill that failed, an expiry that was refused. */
-function exitOfWork(drills: z.infer<typeof finding>[], expired: z.infer<typeof expiredSource>[]): ExitStatus {
-  const exits = [drill.exit?.({ drills, combined: null, failures: [] }), expire.exit?.({ sources: expired, failures: [] })];
+function exitOfWork(drills: z.infer<typeof finding>[], expired: z.infer<typeof expiredHere>[]): ExitStatus {
+  const sources = expired.map((one) => ({ ...one, keep: [] }));
+  const exits = [drill.exit?.({ drills, combined: null, failures: [] }), expire.exit?.({ sources, failures: [] })];
   return exits.find((exit) => exit !== undefined && exit !== EXIT.done) ?? EXIT.done;
 }
