@@ -1,4 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=1
+// `MALLOC_ARENA_MAX`: see bin/lifeboat of the sources.
 // The command of the published package. It must parse, and speak, under any Node that npm could have run it with,
 // so it imports nothing before it has looked at the version.
 const major = Number(process.versions.node.split(".")[0]);
