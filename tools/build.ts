@@ -16,7 +16,6 @@ const STARTED = [
   "src/engines/postgres/cluster/supervisor",
   "src/engines/postgres/recovery/unpack-thread",
   "src/providers/mongodb/server/supervisor",
-  "src/storage/local/version-thread",
 ];
 /**
  * The driver's own insides are asked for raw commands: it must be the one package that the whole program has.
