@@ -15,13 +15,18 @@ export async function checkErasures(context: Context, source: Source, watch: Wat
   const doubts = ledger.doubts.map(
     (message): Finding => ({ name, outcome: "inconclusive", message: `a restore would not be known to erase all: ${message}` }),
   );
-  if (ledger.entries.length === 0) return doubts;
-  const gaps = await gapsOf(source, ledger, watch).catch((error: unknown) => {
+  // Without foreign keys, nothing is kept from being erased.
+  if (ledger.entries.length === 0 || source.engine.erasure?.followers === undefined) return doubts;
+  let gaps: readonly Gap[];
+  try {
+    gaps = await gapsOf(source, ledger, watch);
+  } catch (error) {
     watch.signal.throwIfAborted();
     if (!isLifeboatError(error) || error.code === "BUG") throw error;
-    return undefined;
-  });
-  if (gaps === undefined) return doubts;
+    if (error.code === "SOURCE_UNREACHABLE") return doubts;
+    const message = `whether rows refer to erased ones is not known: ${error.message}`;
+    return [...doubts, { name, outcome: "inconclusive", message, code: error.code, next: error.hint }];
+  }
   const found = [...Map.groupBy(gaps, ({ link: { table, columns } }) => `${table} (${columns.join(", ")})`)].map(
     ([rows, of]): Finding => ({
       name,

@@ -3,8 +3,12 @@
 import { hash } from "node:crypto";
 import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
 import { lstat } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import type { FolderVersion } from "../../ports/storage.ts";
 import { errnoOf } from "./errors.ts";
+
+/** Then others have a turn, and a deadline can end the call: a look at a share that is far away takes a millisecond. */
+const LOOKS_AT_ONCE = 64;
 
 /**
  * Takes the version of a folder with its direct entries. Undefined: there is no such folder. The change time of a folder or file is the file
@@ -22,7 +26,8 @@ export async function folderVersion(path: string): Promise<FolderVersion | undef
     if (ctimeNs > newestNs) newestNs = ctimeNs;
   };
   add("", own);
-  for (const name of namesIn(path).sort()) {
+  for (const [at, name] of namesIn(path).sort().entries()) {
+    if (at > 0 && at % LOOKS_AT_ONCE === 0) await setImmediate();
     const found = factsOf(`${path}/${name}`);
     if (found !== undefined) add(name, found); // otherwise removed meanwhile, which has changed the folder
   }
