@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chownSync,
   createReadStream,
   existsSync,
@@ -35,6 +36,30 @@ const rowsOf = async (recovered: Recovered, table = "t"): Promise<number[]> =>
   (await query<{ n: number }>(recovered.connection("postgres"), `select n from ${table} where n > 0 order by n`)).map(({ n }) => n);
 
 const all = [1, 2, 3, 4, 5, 6];
+
+test("a log is replayed though the origin's settings name a locale that this machine lacks", { skip }, async (t) => {
+  const directory = join(place, "abroad");
+  t.after(() => rmSync(`${directory}-tablespaces`, { recursive: true }));
+  const conf = join(directory, "postgresql.auto.conf");
+  const end = (await walked()).at(-1)?.facts.endLsn as string;
+  const order: RecoveryOrder = {
+    ...(await orderFor(t, directory, { expectedEnd: end })),
+    step: async (name, run) => {
+      const done = await run();
+      if (name === "unpack") appendFileSync(conf, "lc_messages = 'tlh_KX.UTF-8'\nwork_mem = '7MB'\n");
+      return done;
+    },
+  };
+  const recovered = await recover(order, { configured: postgresBin() });
+  assert.deepEqual(await rowsOf(recovered), all);
+  await recovered.stop();
+  // The server that is handed over runs where that locale may be.
+  assert.match(readFileSync(conf, "utf8"), /^lc_messages = 'tlh_KX\.UTF-8'\nwork_mem = '7MB'$/m);
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name.startsWith("postgresql.auto.conf")),
+    ["postgresql.auto.conf"],
+  );
+});
 
 test("the whole log is replayed, and the data directory is stopped, complete and without our files", {
   skip,

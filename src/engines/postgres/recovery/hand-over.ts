@@ -33,6 +33,19 @@ async function ask<R extends Record<string, unknown>>(cluster: Cluster, database
   }
 }
 
+/** Where the origin's `alter system` settings wait while the log is replayed. */
+const ASIDE = "postgresql.auto.conf.origin";
+
+/**
+ * The origin's settings may name a locale, a compression or a library that this machine lacks. A server refuses such a value even
+ * where another one overrides it, so it does not see the file. What replay needs of it stands in the control file.
+ */
+export async function setConfigurationAside(directory: string): Promise<void> {
+  await rename(join(directory, "postgresql.auto.conf"), join(directory, ASIDE)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+}
+
 /** Settings with which a server acts on others, waits for others, or runs programs. */
 const ACTING =
   /^\s*(archive_mode|archive_command|archive_library|primary_conninfo|primary_slot_name|synchronous_standby_names|restore_command|recovery_end_command|archive_cleanup_command|recovery_target\w*|include\w*)\b/i;
@@ -40,12 +53,13 @@ const ACTING =
 const NOTE = "# Lifeboat: this is a copy, on a timeline of its own. It archives nothing until it has an archive of its own.";
 
 /**
- * Comments out what the origin's `alter system` says of such settings, and turns archiving off, overriding the other files.
+ * Brings back what the origin's `alter system` says, with such settings as comments, and turns archiving off, overriding the other files.
  * Gives the names of the settings that were there.
  */
 export async function quietConfiguration(directory: string, owner: ServerUser | undefined): Promise<readonly string[]> {
   const path = join(directory, "postgresql.auto.conf");
-  const lines = (await textOf(path)).split("\n");
+  const aside = join(directory, ASIDE);
+  const lines = ((await textOf(aside)) ?? (await textOf(path)) ?? "").split("\n");
   const found = lines.flatMap((line) => ACTING.exec(line)?.[1]?.toLowerCase() ?? []);
   const quiet = lines.map((line) => (ACTING.test(line) ? `# ${line.trimStart()}` : line)).join("\n");
   const fresh = `${path}.lifeboat`;
@@ -60,17 +74,19 @@ export async function quietConfiguration(directory: string, owner: ServerUser | 
   }
   if (owner) await lchown(fresh, owner.uid, owner.gid);
   await rename(fresh, path);
+  await rm(aside, { force: true });
   return [...new Set(found)];
 }
 
 const LONGEST_BYTES = 16 * 1024 * 1024;
 
-async function textOf(path: string): Promise<string> {
+/** Undefined when there is no such file. */
+async function textOf(path: string): Promise<string | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
     throw new LifeboatError("TOOL_FAILED", `${path} cannot be read: ${cause.message}`, { cause });
   });
-  if (file === undefined) return "";
+  if (file === undefined) return undefined;
   try {
     const facts = await file.stat();
     if (!facts.isFile() || facts.size > LONGEST_BYTES) throw new LifeboatError("TOOL_FAILED", `${path} is not a server's configuration`);

@@ -53,6 +53,8 @@ const MAX_REASON = 3;
 /** What the server said of why it did not start. */
 async function reasonIn(log: string): Promise<string | undefined> {
   const text = await readFile(log, "utf8").catch(() => "");
-  const said = text.split("\n").flatMap((line) => /(?:FATAL|PANIC|ERROR): .*|LOG: +could not .*/.exec(line)?.[0] ?? []);
+  const said = text
+    .split("\n")
+    .flatMap((line) => /(?:FATAL|PANIC|ERROR): .*|LOG: +(?:could not|invalid value|unrecognized) .*/.exec(line)?.[0] ?? []);
   return said.length === 0 ? undefined : said.slice(-MAX_REASON).join("; ");
 }

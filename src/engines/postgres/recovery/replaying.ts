@@ -10,6 +10,7 @@ import { layoutOf } from "../cluster/layout.ts";
 import type { Settings } from "../cluster/settings.ts";
 import { createsTablespace, logFileKind } from "../log/segments.ts";
 import { openFeeder } from "./feeder.ts";
+import { setConfigurationAside } from "./hand-over.ts";
 import { proofOf, type RecoveryPlace } from "./place.ts";
 import { ownFile } from "./unpack.ts";
 
@@ -52,6 +53,7 @@ export async function startReplay(
   const signalFile = join(place.directory, mode.signalFile);
   await writeFile(signalFile, "", { mode: 0o600, flag: "wx" });
   ownFile(signalFile, place.owner);
+  await setConfigurationAside(place.directory);
   let lastMs = performance.now();
   let last = base.startLsn;
   const logDirectory = join(place.work, "log");
