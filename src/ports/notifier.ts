@@ -26,14 +26,26 @@ export interface Alert {
   readonly link?: string | undefined;
 }
 
+/** Alerts that are told at once and had the same event, as one message. */
+export interface AlertGroup {
+  readonly event: Alert["event"];
+  /** The most severe first; at least two. */
+  readonly alerts: readonly Alert[];
+  /** When the last of these events happened. */
+  readonly at: Date;
+  readonly next?: string | undefined;
+}
+
 /**
- * One channel. Both methods retry by themselves for a limited time. They throw NOTIFY_FAILED when the service could not be reached or
+ * One channel. All methods retry by themselves for a limited time. They throw NOTIFY_FAILED when the service could not be reached or
  * was busy, and another attempt may succeed; NOTIFY_REFUSED when the service rejected the request; the signal's reason when it aborts.
  * An alert may arrive twice when an answer is lost.
  */
 export interface Notifier {
   /** Delivers one event of an alert. Absent: the channel has a heartbeat only, and alerts must go elsewhere. */
   send?(alert: Alert, work?: Work): Promise<void>;
+  /** Delivers several alerts as one message. Absent: the service keeps an incident, an issue or an event for each, which is sent by itself. */
+  sendGroup?(group: AlertGroup, work?: Work): Promise<void>;
   /** Reports to a dead-man monitor, which raises an alarm when the reports stop. Absent: the channel has none. */
   heartbeat?(state: "ok" | "fail", work?: Work): Promise<void>;
 }

@@ -25,7 +25,7 @@ interface PendingRecord {
   readonly at: string;
   readonly alert: AlertRecord;
   readonly left: readonly string[];
-  readonly claimedAt: string;
+  readonly claimedAt?: string | undefined;
   readonly unwatched?: boolean | undefined;
 }
 
@@ -48,8 +48,8 @@ export interface Pending {
   readonly event: AlertEvent;
   /** Names of these channels. */
   readonly left: readonly string[];
-  /** When a process last began to tell them. */
-  readonly claimedAt: Date;
+  /** When a process last began to tell them. Absent: none of them was tried yet. */
+  readonly claimedAt?: Date | undefined;
 }
 
 /** A channel whose last delivery failed. */
@@ -86,7 +86,7 @@ const schema: Schema<AlertsRecord> = z.looseObject({
   pending: list(
     z.looseObject({
       type: z.enum(["opened", "reminder", "closed"]),
-      ...{ at: instant, alert, left: list(word), claimedAt: instant },
+      ...{ at: instant, alert, left: list(word), claimedAt: maybe(instant) },
       unwatched: maybe(z.boolean()),
     }),
   ),
@@ -117,7 +117,7 @@ const stateOf = ({ open, pending, troubled = [], observed = [] }: AlertsRecord):
   pending: pending.map(({ type, at, alert: of, left, claimedAt, unwatched }) => ({
     event: { type, at: new Date(at), alert: alertOf(of), ...(unwatched === true && { unwatched }) },
     left,
-    claimedAt: new Date(claimedAt),
+    ...(claimedAt === undefined ? {} : { claimedAt: new Date(claimedAt) }),
   })),
 });
 
@@ -144,7 +144,7 @@ const recordOf = ({ open, pending, troubled, observed }: AlertState): AlertsReco
     at: at.toISOString(),
     alert: alertRecord(of),
     left,
-    claimedAt: claimedAt.toISOString(),
+    ...(claimedAt === undefined ? {} : { claimedAt: claimedAt.toISOString() }),
   })),
 });
 

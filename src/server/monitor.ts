@@ -27,9 +27,10 @@ export function judge(service: Service, keep: (judgement: Judgement) => void): P
     });
     for (const { type, alert } of found.events)
       log.warn(`alert ${type}: ${alert.message}`, { source: alert.source, code: alert.code, severity: alert.severity });
-    for (const { channel, code, error } of found.told) {
-      if (error !== undefined) log.warn(`the channel ${channel} did not take an alert: ${error}`, { code });
-    }
+    const failed = found.told.flatMap(({ channel, error }) =>
+      error === undefined ? [] : [`the channel ${channel} did not take an alert: ${error}`],
+    );
+    for (const [line, { length }] of Map.groupBy(failed, (one) => one)) log.warn(line, { alerts: length });
     await heartbeat(context, found.verdict !== "fail", context);
   });
 }

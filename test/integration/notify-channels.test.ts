@@ -10,7 +10,7 @@ import { makeNotifier as makeSentry } from "../../src/notify/sentry/sentry.ts";
 import { makeNotifier as makeSlack } from "../../src/notify/slack/slack.ts";
 import { makeNotifier as makeTeams } from "../../src/notify/teams/teams.ts";
 import { makeNotifier as makeWebhook } from "../../src/notify/webhook/webhook.ts";
-import type { Notifier, Timeouts } from "../../src/ports/notifier.ts";
+import type { Alert, AlertGroup, Notifier, Timeouts } from "../../src/ports/notifier.ts";
 import {
   beginBetterStack,
   beginHealthchecks,
@@ -94,28 +94,30 @@ for (const [name, begin] of Object.entries(SERVICES)) {
   test(`R37 ${name}: a busy service is asked again, a permanent refusal is not, and no message holds a secret`, async (t) => {
     const { notifier, peer, secrets } = await begin(t);
     const said = (text: string) => `${text} ${secrets.join(" ")} ${peer.received.at(-1)?.url.pathname ?? ""}`;
+    let made = 0;
+    const another = () => alertOf({ identity: `BACKUP_OVERDUE/shop${made++}` });
 
     peer.faults.push({ status: 503 }, "drop");
-    await notifier.send?.(alertOf());
+    await notifier.send?.(another());
     assert.ok(peer.received.length >= 3, "the third attempt arrived");
 
     peer.faults.push({ status: 429, headers: { "retry-after": "0" } });
-    await notifier.send?.(alertOf());
+    await notifier.send?.(another());
 
     const before = peer.received.length;
     peer.faults.push({ status: 429, headers: { "retry-after": "3600" }, body: said("slow down") });
-    const busy = await failureOf(notifier.send?.(alertOf()));
+    const busy = await failureOf(notifier.send?.(another()));
     assert.equal(busy.code, "NOTIFY_FAILED");
     assert.equal(peer.received.length, before + 1, "an hour is not waited for");
 
     peer.faults.push({ status: 400, body: said("invalid\r\n\u001b[31m") });
-    const refused = await failureOf(notifier.send?.(alertOf()));
+    const refused = await failureOf(notifier.send?.(another()));
     assert.equal(refused.code, "NOTIFY_REFUSED");
     assert.match(refused.message, /^channel "team" answered 400 Bad Request: invalid/);
     assert.equal(peer.received.length, before + 2, "asked once");
 
     peer.faults.push({ status: 307, headers: { location: "http://127.0.0.1:1/elsewhere" } });
-    assert.equal((await failureOf(notifier.send?.(alertOf()))).code, "NOTIFY_REFUSED", "a redirect is not followed");
+    assert.equal((await failureOf(notifier.send?.(another()))).code, "NOTIFY_REFUSED", "a redirect is not followed");
     assert.equal(peer.received.length, before + 3);
 
     for (const one of secrets) for (const { message } of [busy, refused]) assert.ok(!message.includes(one), message);
@@ -163,6 +165,52 @@ for (const [name, begin] of Object.entries(ROOMS)) {
     assert.doesNotMatch(JSON.stringify(first), /\u202e|<script>/);
   });
 }
+
+/** As a beat makes one: the most severe first. */
+const groupOf = (alerts: readonly Alert[], event: AlertGroup["event"] = "opened"): AlertGroup => ({
+  event,
+  alerts,
+  at: new Date("2026-11-28T02:00:00.000Z"),
+  next: "lifeboat status",
+});
+
+for (const [name, begin] of Object.entries(ROOMS)) {
+  test(`R36 R37 ${name}: many alerts are one message with their count, the worst first, and the next step`, async (t) => {
+    const { notifier, peer } = await begin(t);
+    const down = Array.from({ length: 900 }, (_, index) =>
+      alertOf({ code: "SOURCE_UNREACHABLE", source: `s${index}`, message: `s${index}: connection refused` }),
+    );
+    const late = alertOf({ code: "NEVER_VERIFIED", severity: "warning", message: "shop: no restore point was ever verified" });
+    await notifier.sendGroup?.(groupOf([...down, late]));
+    const [message] = peer.messages;
+    const text = JSON.stringify(message).replaceAll("\\", "");
+    assert.match(text, /CRITICAL 901 alerts of 901 sources: SOURCE_UNREACHABLE \(900\), NEVER_VERIFIED \(1\)/);
+    assert.match(
+      text,
+      /critical SOURCE_UNREACHABLE, 900 alerts: s0, s1, .*s9 and 890 more.*s0: connection refused.*warning NEVER_VERIFIED: shop: no/,
+    );
+    assert.match(text, /next: `?lifeboat status/);
+
+    await notifier.sendGroup?.(groupOf([...down, late], "closed"));
+    const over = JSON.stringify(peer.messages[1]).replaceAll("\\", "");
+    assert.match(over, /OVER 901 alerts of 901 sources/);
+    assert.doesNotMatch(over, /next:/);
+
+    // Names and texts of any kind and length, and as many codes as do not fit.
+    const codes = Array.from({ length: 300 }, (_, index) => hugeAlert({ source: null, code: `CODE_${index}` }));
+    await notifier.sendGroup?.(groupOf([...codes, hostileAlert(), hostileAlert(), hugeAlert(), hugeAlert()]));
+    await notifier.sendGroup?.(groupOf(Array.from({ length: 6 }, () => hostileAlert())));
+    assert.match(JSON.stringify(peer.messages[2]), /and \d+ more alerts/);
+    assert.equal(peer.messages.length, 4);
+    assert.deepEqual(peer.mentions, []);
+    assert.doesNotMatch(JSON.stringify(peer.messages), /\u202e|<script>/);
+  });
+}
+
+test("R36 R37 services that keep an incident or an event for each alert take no groups", async (t) => {
+  for (const name of ["webhook", "betterstack", "sentry", "pagerduty"])
+    assert.equal((await (SERVICES[name] as Begin)(t)).notifier.sendGroup, undefined, name);
+});
 
 test("R37 an endless answer is not read to its end", async (t) => {
   const peer = await beginSlack(t);
@@ -218,7 +266,7 @@ test("R37 PagerDuty has one incident for all events of an alert, and none after 
 
 test("R37 Better Stack has one incident for all events of an alert, also when an answer was lost", async (t) => {
   const { peer, notifier } = await (SERVICES.betterstack as Begin)(t);
-  const { incidents } = peer as Awaited<ReturnType<typeof beginBetterStack>>;
+  const { incidents, token } = peer as Awaited<ReturnType<typeof beginBetterStack>>;
   const openOnes = () => incidents.filter(({ attributes }) => attributes.resolved_at === null);
   await notifier.send?.(alertOf());
   await notifier.send?.(alertOf());
@@ -235,8 +283,26 @@ test("R37 Better Stack has one incident for all events of an alert, also when an
   assert.deepEqual([attributes.email, attributes.push, attributes.call, attributes.sms], [false, false, false, false], "and pages no one");
   const others = Array.from({ length: 60 }, (_, index) => ({ id: `${index}`, attributes: { name: `x${index}`, resolved_at: null } }));
   incidents.unshift(...others);
-  await notifier.send?.(alertOf({ event: "closed", identity: "other" }));
+  const restarted = makeBetterStack(wiringOf({ ...BETTER, token: secret(token), api: `${peer.origin}/api/v3` }));
+  await restarted.send?.(alertOf({ event: "closed", identity: "other" }));
   assert.equal(openOnes().length, 60, "found on the second page");
+});
+
+test("R37 Better Stack keeps one incident for each of 300 alerts, and reads the list of open ones once", async (t) => {
+  const { peer, notifier } = await (SERVICES.betterstack as Begin)(t);
+  const { incidents, token } = peer as Awaited<ReturnType<typeof beginBetterStack>>;
+  const openOnes = () => incidents.filter(({ attributes }) => attributes.resolved_at === null);
+  const all = async (event: "opened" | "reminder" | "closed", by: Notifier) => {
+    for (let index = 0; index < 300; index++) await by.send?.(alertOf({ event, identity: `BACKUP_OVERDUE/s${index}` }));
+  };
+  await all("opened", notifier);
+  await all("reminder", notifier);
+  assert.equal(openOnes().length, 300);
+  assert.equal(peer.received.filter(({ method }) => method === "GET").length, 1);
+  const restarted = makeBetterStack(wiringOf({ ...BETTER, token: secret(token), api: `${peer.origin}/api/v3` }));
+  await all("closed", restarted);
+  assert.equal(openOnes().length, 0, "each is found again and resolved");
+  assert.equal(peer.received.filter(({ method }) => method === "GET").length, 1 + 7, "seven pages of 50");
 });
 
 test("R37 Sentry groups the events of an alert, keeps one copy of each, and its length counts bytes", async (t) => {

@@ -126,6 +126,29 @@ test("R37 names of a source add no header, recipient or HTML to an email", async
   assert.match(text, /&lt;img src=x/);
 });
 
+test("R36 R37 many alerts are one email with their count, the worst first, and names that add nothing", async (t) => {
+  const { mails, port } = await beginServer(t);
+  const down = Array.from({ length: 40 }, (_, index) => alertOf({ source: `s${index}`, message: `s${index}: connection refused` }));
+  const at = new Date("2026-11-28T02:00:00Z");
+  await mailer(port).sendGroup?.({
+    event: "opened",
+    alerts: [...down, hostileAlert({ severity: "warning" })],
+    at,
+    next: "lifeboat status",
+  });
+  const [mail] = mails;
+  assert.equal(header(mail, "Subject"), "[Lifeboat] CRITICAL 41 alerts of 41 sources");
+  assert.equal(header(mail, "Bcc") + header(mail, "In-Reply-To"), "");
+  const text = mail?.text.replaceAll("=\r\n", "").replaceAll("=3D", "=") ?? "";
+  assert.match(
+    text,
+    /critical BACKUP_OVERDUE, 40 alerts: s0, .*s9 and 30 more\r\n {2}s0: connection refused\r\nwarning [\s\S]*next: lifeboat status/,
+  );
+  const html = text.slice(text.indexOf("text/html"));
+  assert.match(html, /and 30 more<br>/);
+  assert.doesNotMatch(html, /<img|<script|<at>|onerror="/);
+});
+
 test("R37 a mail server without STARTTLS or with an untrusted certificate gets no email", async (t) => {
   const implicit = await beginServer(t, { secure: true });
   await mailer(implicit.port, { tls: "implicit" }).send?.(alertOf());

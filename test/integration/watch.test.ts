@@ -208,6 +208,82 @@ test("R36 R37 a channel that refuses is not tried again, and another one speaks 
   );
 });
 
+test("R36 R37 many alerts of a beat are one message, or one incident each, and a stop repeats none", async (t) => {
+  const names = Array.from({ length: 60 }, (_, index) => `s${index}`);
+  const world = await beginWorld(t, { sources: Object.fromEntries(names.map((name) => [name, AWAY])) });
+  const { context, pass } = await wire(t, world);
+  const messages: string[] = [];
+  const incidents: string[] = [];
+  let roomFails = false;
+  let pagerFails = false;
+  let pagerCalls = 0;
+  const stop = new AbortController();
+  const channel = (name: string, notifier: Notifier): [string, Channel] => [
+    name,
+    { name, kind: "test", route: { sources: [], severities: ["critical"] }, notifier: async () => notifier },
+  ];
+  const notifiers = new Map([
+    channel("room", {
+      send: async ({ event, code }) => void messages.push(`${event} ${code}`),
+      async sendGroup({ event, alerts, next }) {
+        if (roomFails) throw new LifeboatError("NOTIFY_FAILED", "no answer");
+        messages.push(`${event} ${alerts.length} ${[...new Set(alerts.map(({ code }) => code))]} next: ${next}`);
+      },
+    }),
+    channel("pager", {
+      async send({ event, identity }) {
+        pagerCalls++;
+        if (pagerFails) throw new LifeboatError("NOTIFY_FAILED", "no answer");
+        incidents.push(`${event} ${identity}`);
+        if (incidents.length === 10) stop.abort(new LifeboatError("CANCELLED", "stopped by SIGTERM"));
+      },
+    }),
+  ]);
+  const sources = [...context.sources.values()];
+  const look = (signal = watch.signal) => beat({ ...context, notifiers }, sources, { ...watch, signal });
+
+  // A stop in the middle of the pager's turn: what it took is not sent again, and the rest is.
+  await assert.rejects(look(stop.signal), /stopped/);
+  assert.deepEqual(messages, ["opened 120 SOURCE_UNREACHABLE,NO_BACKUP next: lifeboat status"]);
+  assert.ok(incidents.length < 120, "it stopped in the middle");
+  pass(3 * 60_000);
+  await look();
+  assert.equal(messages.length, 1, "the room is not told again");
+  assert.deepEqual(new Set(incidents).size, 120);
+  assert.equal(incidents.length, 120, "each incident was opened once");
+  assert.deepEqual((await readAlerts(context.repository)).pending, []);
+
+  // A group that fails stays due, and another channel speaks of that.
+  pass(61 * 60_000);
+  roomFails = true;
+  const { told: deliveries } = await look();
+  assert.equal(deliveries.filter(({ channel: name, error }) => name === "room" && error === "no answer").length, 120);
+  assert.equal(incidents.filter((one) => one.startsWith("reminder")).length, 120);
+  assert.equal((await readAlerts(context.repository)).pending.filter(({ left }) => left.join() === "room").length, 120);
+  roomFails = false;
+  pass(3 * 60_000);
+  await look();
+  assert.deepEqual(messages.slice(1), ["reminder 120 SOURCE_UNREACHABLE,NO_BACKUP next: lifeboat status"]);
+  assert.deepEqual((await readAlerts(context.repository)).pending, []);
+
+  // A service that cannot be reached is not asked again for each alert.
+  pass(5 * 3_600_000);
+  [pagerFails, pagerCalls] = [true, 0];
+  await look();
+  assert.ok(pagerCalls <= 4, `${pagerCalls} requests`);
+  pagerFails = false;
+  pass(3 * 60_000);
+  await look();
+  assert.equal(incidents.filter((one) => one.startsWith("reminder")).length, 240);
+  assert.deepEqual((await readAlerts(context.repository)).pending, []);
+
+  // What is over is one message too, and every incident is resolved.
+  const none = { ...context, notifiers, sources: new Map() };
+  await beat(none, [], watch);
+  assert.match(messages.at(-1) ?? "", /^closed 120 /);
+  assert.equal(incidents.filter((one) => one.startsWith("closed")).length, 120);
+});
+
 test("R36 a full repository opens one alert, repeats none, and closes what is over once it has room", async (t) => {
   const world = await beginWorld(t, { sources: { shop: AWAY } });
   const { context } = await wire(t, world, ANSWERS);

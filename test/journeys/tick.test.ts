@@ -132,11 +132,11 @@ test("R36 two machines tell an alert once, and again when no channel took it", {
   const state = () => readFileSync(join(world.repository, "alerts.json"), "utf8");
 
   const first = await one();
-  assert.match(first.told.find(({ code }) => code === "NO_BACKUP")?.error ?? "", /does not answer/);
+  assert.match(first.told.find(({ event }) => event.alert.code === "NO_BACKUP")?.error ?? "", /does not answer/);
   assert.deepEqual((await two()).told, [], "the other one still tries");
   isAway = false;
   ahead = 180_000;
-  assert.ok((await two()).told.some(({ code, error }) => code === "NO_BACKUP" && error === undefined));
+  assert.ok((await two()).told.some(({ event, error }) => event.alert.code === "NO_BACKUP" && error === undefined));
   assert.deepEqual(told, ["opened NO_BACKUP"]);
   await one();
   const quiet = state();

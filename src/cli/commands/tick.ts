@@ -53,6 +53,16 @@ const renderAlert = (alert: Open, paint: Paint): string => `${renderLine(alert, 
 const renderLine = ({ source, code, severity, message, openedAt }: Open, paint: Paint): string =>
   `${severity === "critical" ? paint.red(severity) : paint.yellow(severity)}  ${source ?? "lifeboat"}: ${code}: ${message} (since ${formatInstant(new Date(openedAt))})`;
 
+/** One line for each reason: a channel that is away takes none of a thousand alerts. */
+function untold(told: z.infer<typeof tick.result>["told"]): string[] {
+  const failed = told.filter(({ error }) => error !== null);
+  return [...Map.groupBy(failed, ({ channel, error }) => `${channel} ${error}`).values()].flatMap(([first, ...others]) =>
+    first === undefined
+      ? []
+      : [`${first.channel}: ${first.code}${others.length === 0 ? "" : ` and ${others.length} more`}: ${first.error}`],
+  );
+}
+
 function renderTick(result: z.infer<typeof tick.result>, paint: Paint): string {
   const { backups, drills, expired, queued, busy, failures, alerts: found, told, verdict } = result;
   return [
@@ -64,7 +74,7 @@ function renderTick(result: z.infer<typeof tick.result>, paint: Paint): string {
     ...renderFailures(failures, paint),
     ...found.opened.map((one) => `${paint.red("opened")}  ${renderAlert(one, paint)}`),
     ...found.closed.map((one) => `${paint.green("closed")}  ${renderLine(one, paint)}`),
-    ...told.flatMap(({ channel, code, error }) => (error === null ? [] : [`${paint.yellow("not told")} ${channel}: ${code}: ${error}`])),
+    ...untold(told).map((line) => `${paint.yellow("not told")} ${line}`),
     `${paint.verdict(verdict)}  ${found.open.length} ${found.open.length === 1 ? "alert is" : "alerts are"} open`,
   ].join("\n");
 }

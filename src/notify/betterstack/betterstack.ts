@@ -14,7 +14,9 @@ const PAGE = 50;
 /** Each incident of a page holds a description that Lifeboat wrote. */
 const MOST_PAGE_BYTES = 4 * 1024 * 1024;
 /** Incidents that are open longer than so many others are not found again. */
-const MOST_PAGES = 4;
+const MOST_PAGES = 100;
+/** How long the list of open incidents is kept: many alerts of one cause read it once. */
+const KEPT_MS = 30_000;
 
 interface Options {
   readonly heartbeat?: Secret | undefined;
@@ -38,15 +40,30 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
     return parsedJson((await request(deliverer, whole, work)).text);
   };
 
-  const findOpen = async (alert: Alert, work: Work | undefined): Promise<string | undefined> => {
+  const listOpen = async (work: Work | undefined): Promise<Map<string, string>> => {
+    const open = new Map<string, string>();
     for (let page = 1; page <= MOST_PAGES; page++) {
       const incidents = incidentsIn(
         await ask(`incidents?resolved=false&per_page=${PAGE}&page=${page}`, { method: "GET", mostBytes: MOST_PAGE_BYTES }, undefined, work),
       );
-      const found = incidents.find(({ name, isResolved }) => !isResolved && name.endsWith(markOf(alert)));
-      if (found !== undefined || incidents.length < PAGE) return found?.id;
+      for (const { id, name, isResolved } of incidents) if (!isResolved) open.set(name.slice(-MARK_LENGTH), id);
+      if (incidents.length < PAGE) break;
     }
-    return undefined;
+    return open;
+  };
+
+  let kept: { readonly open: Promise<Map<string, string>>; readonly untilMs: number } | undefined;
+  /** Ids of the open incidents by the marks of their names, with what this process opened and resolved since. `anew`: read now. */
+  const openIncidents = (work: Work | undefined, anew = false): Promise<Map<string, string>> => {
+    const nowMs = wiring.clock.monotonicMs();
+    if (kept !== undefined && !anew && nowMs < kept.untilMs) return kept.open;
+    const open = listOpen(work);
+    kept = { open, untilMs: nowMs + KEPT_MS };
+    // The next alert reads it again.
+    open.catch(() => {
+      if (kept?.open === open) kept = undefined;
+    });
+    return open;
   };
 
   // Resolved or deleted by someone else meanwhile.
@@ -70,8 +87,11 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
     // The answer to an earlier attempt may be what was lost, and not the incident.
     let attempts = 0;
     const once = async (signal: AbortSignal): Promise<void> => {
-      if (attempts++ > 0 && (await findOpen(alert, { signal })) !== undefined) return;
-      await requestOnce(deliverer, jsonOrder(at("incidents"), incident, { headers }), signal);
+      if (attempts++ > 0 && (await openIncidents({ signal }, true)).has(markOf(alert))) return;
+      const { text } = await requestOnce(deliverer, jsonOrder(at("incidents"), incident, { headers }), signal);
+      const id = fieldOf(fieldOf(parsedJson(text), "data"), "id");
+      if (id === undefined) kept = undefined;
+      else (await openIncidents({ signal })).set(markOf(alert), String(id));
     };
     return deliver(deliverer, once, work);
   };
@@ -79,12 +99,16 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
   return {
     ...(token !== undefined && {
       async send(alert, work) {
-        const known = await findOpen(alert, work);
+        const mark = markOf(alert);
+        const known = (await openIncidents(work)).get(mark);
         // The incident of a reminder escalates by itself.
         if (alert.event !== "closed" && known === undefined) await open(alert, work);
         if (alert.event !== "closed" && alert.event !== "test") return;
-        const id = known ?? (alert.event === "test" ? await findOpen(alert, work) : undefined);
-        if (id !== undefined) await resolve(id, work);
+        const incidents = await openIncidents(work);
+        const id = known ?? incidents.get(mark);
+        if (id === undefined) return;
+        await resolve(id, work);
+        incidents.delete(mark);
       },
     }),
     ...(heartbeat !== undefined && {
@@ -97,6 +121,7 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
 
 /** Ends the name of an incident; equal for every event of an alert. */
 const markOf = ({ identity }: Alert): string => ` [${digestOf(identity).slice(0, 12)}]`;
+const MARK_LENGTH = " [123456789abc]".length;
 
 interface Incident {
   readonly id: string;

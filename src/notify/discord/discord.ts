@@ -4,11 +4,14 @@ import { visible } from "../../core/visible.ts";
 import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
 import { delivererOf } from "../attempts.ts";
 import { type Answer, jsonOrder, parsedJson, request } from "../http.ts";
-import { clip, textOf } from "../text.ts";
+import { type AlertText, clip, groupTextOf, severityOf, textOf } from "../text.ts";
 
 const CONTENT_MAX = 2000;
 const TITLE_MAX = 256;
 const DESCRIPTION_MAX = 3000;
+const NEXT_MAX = 500;
+/** Of a group's list, before it is escaped: that can double it. */
+const LIST_MAX = 1200;
 const VALUE_MAX = 400;
 const COLOURS = { critical: 0xd92d20, warning: 0xdc6803, info: 0x1570ef, closed: 0x079455 } as const;
 
@@ -25,16 +28,23 @@ export function makeNotifier({ options: { url, threadId }, ...wiring }: Notifier
   if (threadId !== undefined) address.searchParams.set("thread_id", threadId);
   return {
     async send(alert, work) {
-      await request(deliverer, jsonOrder(address.href, messageOf(alert)), work, retryAfterMs);
+      await request(deliverer, jsonOrder(address.href, messageOf(textOf(alert), alert)), work, retryAfterMs);
+    },
+    async sendGroup(group, work) {
+      const text = groupTextOf(group, LIST_MAX);
+      const tone = { event: group.event, severity: severityOf(group.alerts), at: group.at, title: text.headline };
+      await request(deliverer, jsonOrder(address.href, messageOf(text, tone)), work, retryAfterMs);
     },
   };
 }
 
-function messageOf(alert: Alert) {
-  const { headline, summary, message, facts, next, link } = textOf(alert);
+function messageOf(
+  { headline, summary, message, facts, next, link }: AlertText,
+  alert: Pick<Alert, "event" | "severity" | "at" | "title">,
+) {
   const described = [
-    escapeMarkdown(message === "" ? headline : message),
-    ...(next === undefined ? [] : [`next: \`${next.replaceAll("`", "'")}\``]),
+    clip(escapeMarkdown(message === "" ? headline : message), DESCRIPTION_MAX - NEXT_MAX),
+    ...(next === undefined ? [] : [clip(`next: \`${next.replaceAll("`", "'")}\``, NEXT_MAX)]),
   ];
   return {
     content: clip(escapeMarkdown(clip(summary, CONTENT_MAX / 2)), CONTENT_MAX),
@@ -43,7 +53,7 @@ function messageOf(alert: Alert) {
     embeds: [
       {
         title: clip(escapeMarkdown(clip(visible(alert.title), TITLE_MAX / 2)), TITLE_MAX),
-        description: clip(described.map((part) => clip(part, DESCRIPTION_MAX / 2)).join("\n"), DESCRIPTION_MAX),
+        description: clip(described.join("\n"), DESCRIPTION_MAX),
         color: COLOURS[alert.event === "closed" ? "closed" : alert.severity],
         timestamp: alert.at.toISOString(),
         fields: facts.map(([name, value]) => ({ name, value: clip(escapeMarkdown(clip(value, VALUE_MAX / 2)), VALUE_MAX), inline: true })),

@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import { createTransport, type NodemailerError } from "nodemailer";
 import { LifeboatError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
-import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
+import type { Alert, AlertGroup, Notifier, NotifierWiring } from "../../ports/notifier.ts";
 import { type Deliverer, deliver, delivererOf, Trouble } from "../attempts.ts";
-import { type AlertText, clip, digestOf, plainText, textOf } from "../text.ts";
+import { type AlertText, clip, digestOf, groupTextOf, plainText, severityOf, textOf } from "../text.ts";
 
 const SUBJECT_MAX = 200;
+/** Of a group's list. */
+const LIST_MAX = 100_000;
 /** Mail servers may delay their greeting on purpose. */
 const TIMEOUTS = { requestMs: 30_000, totalMs: 120_000, pauseMs: 2000, attempts: 4 };
 
@@ -28,16 +30,20 @@ export function makeNotifier({ options, timeouts = TIMEOUTS, ...wiring }: Notifi
   const ca = options.caFile === undefined ? undefined : readCertificate(options.caFile);
   return {
     async send(alert, work) {
-      await deliver(deliverer, (signal) => sendOnce(deliverer, options, { password, ca }, alert, signal), work);
+      await deliver(deliverer, (signal) => sendOnce(deliverer, options, { password, ca }, mailOf(alert, options.from), signal), work);
+    },
+    async sendGroup(group, work) {
+      const mail = groupMailOf(group, options.from);
+      await deliver(deliverer, (signal) => sendOnce(deliverer, options, { password, ca }, mail, signal), work);
     },
   };
 }
 
 async function sendOnce(
   { timeouts }: Deliverer,
-  { host, port, tls, user, from, to }: Options,
+  { host, port, tls, user, to }: Options,
   { password, ca }: { readonly password: string | undefined; readonly ca: string | undefined },
-  alert: Alert,
+  mail: ReturnType<typeof mailOf>,
   signal: AbortSignal,
 ): Promise<void> {
   const transport = createTransport({
@@ -55,7 +61,7 @@ async function sendOnce(
     disableUrlAccess: true,
   });
   try {
-    const { rejected } = await transport.sendMail({ ...mailOf(alert, from), to: [...to], signal });
+    const { rejected } = await transport.sendMail({ ...mail, to: [...to], signal });
     if (rejected.length > 0) throw new Trouble(`refused ${rejected.length} of ${to.length} recipients`, { permanent: true });
   } catch (error) {
     throw signal.aborted || error instanceof Trouble ? error : troubleOf(error);
@@ -64,30 +70,45 @@ async function sendOnce(
   }
 }
 
-function mailOf(alert: Alert, from: string) {
-  const text = textOf(alert);
+function idOf(from: string, parts: readonly string[]): string {
   const domain = /@([^\s<>]+?)>?$/.exec(from)?.[1] ?? "lifeboat.invalid";
-  const idOf = (...parts: readonly string[]): string => `<${digestOf([alert.identity, ...parts].join("\n")).slice(0, 32)}@${domain}>`;
-  const first = idOf(alert.since.toISOString());
+  return `<${digestOf(parts.join("\n")).slice(0, 32)}@${domain}>`;
+}
+
+function mailOf(alert: Alert, from: string) {
+  const first = idOf(from, [alert.identity, alert.since.toISOString()]);
   const begins = alert.event === "opened" || alert.event === "test";
   return {
-    from,
-    subject: clip(`[Lifeboat] ${text.headline}`, SUBJECT_MAX),
-    text: plainText(text),
-    html: htmlOf(text),
-    date: alert.at,
-    messageId: begins ? first : idOf(alert.event, alert.at.toISOString()),
+    ...bodyOf(textOf(alert), alert, from),
+    messageId: begins ? first : idOf(from, [alert.identity, alert.event, alert.at.toISOString()]),
     ...(begins ? {} : { inReplyTo: first, references: first }),
-    headers: { "Auto-Submitted": "auto-generated", ...(alert.severity === "critical" && { Importance: "high" }) },
   };
 }
+
+/** A message of its own: it answers none. */
+function groupMailOf(group: AlertGroup, from: string): ReturnType<typeof mailOf> {
+  const { event, alerts, at } = group;
+  return {
+    ...bodyOf(groupTextOf(group, LIST_MAX), { severity: severityOf(alerts), at }, from),
+    messageId: idOf(from, [event, at.toISOString(), ...alerts.map(({ identity }) => identity)]),
+  };
+}
+
+const bodyOf = (text: AlertText, { severity, at }: Pick<Alert, "severity" | "at">, from: string) => ({
+  from,
+  subject: clip(`[Lifeboat] ${text.headline}`, SUBJECT_MAX),
+  text: plainText(text),
+  html: htmlOf(text),
+  date: at,
+  headers: { "Auto-Submitted": "auto-generated", ...(severity === "critical" && { Importance: "high" }) },
+});
 
 function htmlOf({ headline, message, facts, next, link }: AlertText): string {
   const rows = facts.map(([label, value]) => `<tr><th align="left">${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`);
   return [
     '<!doctype html><html><body style="font-family: sans-serif">',
     `<h2>${escapeHtml(headline)}</h2>`,
-    `<p>${escapeHtml(message)}</p>`,
+    `<p>${escapeHtml(message).replaceAll("\n", "<br>\n")}</p>`,
     `<table cellpadding="4">${rows.join("")}</table>`,
     ...(next === undefined ? [] : [`<p>next: <code>${escapeHtml(next)}</code></p>`]),
     ...(link === undefined ? [] : [`<p><a href="${escapeHtml(link)}">Open</a></p>`]),

@@ -3,7 +3,7 @@ import type { Secret } from "../../core/secret.ts";
 import type { Notifier, NotifierWiring } from "../../ports/notifier.ts";
 import { delivererOf } from "../attempts.ts";
 import { jsonOrder, request } from "../http.ts";
-import { type AlertText, clip, textOf } from "../text.ts";
+import { type AlertText, clip, groupTextOf, textOf } from "../text.ts";
 
 const HEADER_MAX = 150;
 const SECTION_MAX = 3000;
@@ -15,6 +15,9 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<{ readonly u
   return {
     async send(alert, work) {
       await request(deliverer, jsonOrder(url, messageOf(textOf(alert))), work);
+    },
+    async sendGroup(group, work) {
+      await request(deliverer, jsonOrder(url, messageOf(groupTextOf(group, SECTION_MAX))), work);
     },
   };
 }

@@ -133,12 +133,7 @@ export const tick = operation({
       },
       told: beats
         .flatMap((one) => one.told)
-        .map(({ channel, source: of, code, error }) => ({
-          channel,
-          source: of,
-          code,
-          error: error ?? null,
-        })),
+        .map(({ channel, event: { alert: of }, error }) => ({ channel, source: of.source, code: of.code, error: error ?? null })),
     };
   },
 

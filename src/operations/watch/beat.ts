@@ -19,14 +19,15 @@ import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
 import { lookAtWork } from "../work/look.ts";
+import type { Delivery } from "./deliver.ts";
 import { keepLooks, repositoryJson } from "./looks.ts";
 import { repositoryReasons } from "./repository-status.ts";
 import { sharedOf } from "./shared.ts";
 import { type SourceStatus, statusOf, storedOf } from "./status.ts";
 import { sourceJson } from "./status-json.ts";
-import { claim, type Delivery, type Listeners, settle, tell } from "./tell.ts";
+import { claim, type Listeners, settle, tell } from "./tell.ts";
 
-export type { Delivery } from "./tell.ts";
+export type { Delivery } from "./deliver.ts";
 
 export interface Beat {
   readonly verdict: Verdict;
@@ -151,6 +152,8 @@ type Told = Omit<Beat, "verdict" | "statuses">;
 
 /** A channel that fails may make another one speak at once; what that one says is told in the same beat. */
 const ROUNDS = 3;
+/** How long more rounds may begin, where there is more to tell than one takes. The next beat continues. */
+const TELLING_MS = 60_000;
 
 async function advance(context: Context, place: Repository, { looks, statuses }: Found, watch: Watch, kept?: AlertState): Promise<Told> {
   const { clock } = context;
@@ -160,13 +163,13 @@ async function advance(context: Context, place: Repository, { looks, statuses }:
   let open: readonly Alert[] = [];
   let mine: readonly Pending[] = [];
   /** Changes the state by `before`, judges, and claims what is to be told. */
-  const change = async (before: (state: AlertState, now: Date) => AlertState, judged: readonly Look[]): Promise<void> => {
+  const change = async (before: (state: AlertState, now: Date) => AlertState, begins = true): Promise<void> => {
     let fresh: readonly AlertEvent[] = [];
     await changeAlerts(place, (stored) => {
       const now = clock.now();
       const state = before(stored, now);
-      const advanced = advanceAlerts(state.open, withChannels(judged, state.troubled, listeners), now);
-      const claimed = claim(state.pending, advanced.events, listeners, now);
+      const advanced = advanceAlerts(state.open, withChannels(looks, state.troubled, listeners), now);
+      const claimed = claim(state.pending, advanced.events, listeners, now, begins);
       fresh = advanced.events;
       ({ open } = advanced);
       ({ mine } = claimed);
@@ -175,14 +178,16 @@ async function advance(context: Context, place: Repository, { looks, statuses }:
     });
     events.push(...fresh);
   };
-  await change((state) => observedIn(kept === undefined ? state : takenOver(state, kept), statuses), looks);
-  for (let round = 1; mine.length > 0 && round <= ROUNDS; round++) {
+  await change((state) => observedIn(kept === undefined ? state : takenOver(state, kept), statuses));
+  const untilMs = clock.monotonicMs() + TELLING_MS;
+  for (let round = 1; mine.length > 0; round++) {
     const began = mine;
     const deliveries = await tell(listeners, began, clock.now(), watch);
-    if (deliveries.length === 0) break;
     told.push(...deliveries);
-    await change((state, now) => settle(state, began, deliveries, now), looks);
+    const goesOn = deliveries.length > 0 && !watch.signal.aborted && (round < ROUNDS || clock.monotonicMs() < untilMs);
+    await change((state, now) => settle(state, began, deliveries, now), goesOn);
   }
+  watch.signal.throwIfAborted();
   // A channel that has a heartbeat alone was told nothing.
   return { open, events, told: told.filter(({ silent }) => silent !== true) };
 }

@@ -1,24 +1,10 @@
-// Tells channels of alerts: what is due to whom, what was delivered, and which channel is in trouble.
-import { type AlertEvent, alertIdentity, alertInWords } from "../../core/alerts.ts";
-import { asLifeboatError } from "../../core/errors.ts";
-import { instructionOf } from "../../core/hints.ts";
-import { isHealthCode, nextOfFinding } from "../../core/monitors.ts";
+// Tells channels of alerts: what is due to whom, what was delivered, and which channel is in trouble. deliver.ts sends.
+import { type AlertEvent, alertIdentity } from "../../core/alerts.ts";
 import { matches, routeOf } from "../../core/routes.ts";
 import type { Channel } from "../../ports/notifier.ts";
 import type { AlertState, Pending, Troubled } from "../../repository/alerts.ts";
 import type { Watch } from "../context.ts";
-
-export interface Delivery {
-  readonly channel: string;
-  readonly source: string | null;
-  readonly code: string;
-  readonly about?: string | undefined;
-  readonly error?: string | undefined;
-  /** The service rejected it: the same event is not tried again. */
-  readonly refused?: boolean | undefined;
-  /** The channel takes no alerts. */
-  readonly silent?: boolean | undefined;
-}
+import { type Delivery, deliver } from "./deliver.ts";
 
 /** The channels, and the zone of their quiet hours. */
 export interface Listeners {
@@ -37,21 +23,24 @@ function isOpenAt({ channels, timeZone }: Listeners, { alert }: AlertEvent, name
   return route !== undefined && routeOf(route, alert, at, timeZone) === "now";
 }
 
-/** The deliveries that this process begins now, and all that remain in the state. */
+/** The deliveries that this process begins now, as they were before, and all that remain in the state. `begins`: false to begin none. */
 export function claim(
   pending: readonly Pending[],
   events: readonly AlertEvent[],
   listeners: Listeners,
   now: Date,
+  begins = true,
 ): { readonly mine: readonly Pending[]; readonly pending: readonly Pending[] } {
   const known = withoutUnheard(current(pending, now, listeners), events);
   const fresh = events
-    .map((event) => ({ event, left: audienceOf(event, pending, listeners), claimedAt: now }))
+    .map((event): Pending => ({ event, left: audienceOf(event, pending, listeners) }))
     .filter(({ left }) => left.length > 0);
   const isFree = ({ event, left, claimedAt }: Pending): boolean =>
-    Math.abs(now.getTime() - claimedAt.getTime()) >= CLAIM_MS && left.some((name) => isOpenAt(listeners, event, name, now));
-  const mine = [...known.filter(isFree).map((one) => ({ ...one, claimedAt: now })), ...fresh];
-  return { mine, pending: [...known.filter((one) => !isFree(one)), ...mine] };
+    begins &&
+    (claimedAt === undefined || Math.abs(now.getTime() - claimedAt.getTime()) >= CLAIM_MS) &&
+    left.some((name) => isOpenAt(listeners, event, name, now));
+  const [mine = [], others = []] = [true, false].map((free) => [...known, ...fresh].filter((one) => isFree(one) === free));
+  return { mine, pending: [...others, ...mine.map((one) => ({ ...one, claimedAt: now }))] };
 }
 
 /** A channel is not told of its own trouble, nor of the end of what it never heard. */
@@ -70,7 +59,7 @@ const isUnheard = (pending: readonly Pending[], { alert }: AlertEvent, name: str
       event.type === "opened" &&
       alertIdentity(event.alert) === alertIdentity(alert) &&
       left.includes(name) &&
-      !isOpenAt(listeners, event, name, claimedAt),
+      (claimedAt === undefined || !isOpenAt(listeners, event, name, claimedAt)),
   );
 
 /** What channels of the configuration still have to be told. */
@@ -88,61 +77,47 @@ function withoutUnheard(pending: readonly Pending[], events: readonly AlertEvent
   return pending.filter(({ event }) => !over.has(alertIdentity(event.alert)));
 }
 
-/** Delivers. A failure is a result, not an error. */
+/** Delivers to all channels at once. What is not among the results was not tried: `settle` frees it. */
 export async function tell({ channels, timeZone }: Listeners, mine: readonly Pending[], now: Date, watch: Watch): Promise<Delivery[]> {
-  const orders = mine.flatMap(({ event, left }) =>
-    channels
-      .filter(({ name, route }) => left.includes(name) && routeOf(route, event.alert, now, timeZone) === "now")
-      .map((channel) => ({ event, channel })),
-  );
-  return Promise.all(
-    orders.map(async ({ event, channel }) => {
-      const { source, code, about } = event.alert;
-      const to = { channel: channel.name, source, code, about };
-      try {
-        const { send } = await channel.notifier();
-        await send?.(messageOf(event), { signal: watch.signal });
-        return { ...to, silent: send === undefined };
-      } catch (error) {
-        watch.signal.throwIfAborted();
-        const { code: why, message } = asLifeboatError(error);
-        return { ...to, error: message, refused: why === "NOTIFY_REFUSED" };
-      }
-    }),
-  );
+  const told = channels.map((channel) => {
+    const { name, route } = channel;
+    const due = mine.filter(({ event, left }) => left.includes(name) && routeOf(route, event.alert, now, timeZone) === "now");
+    const events = due.map(({ event }) => event);
+    return events.length === 0 ? [] : deliver(channel, events, watch.signal);
+  });
+  return (await Promise.all(told)).flat();
 }
-
-const messageOf = (event: AlertEvent) => {
-  const { type, alert, at } = event;
-  const { source, code, severity, openedAt, next } = alert;
-  return {
-    identity: `lifeboat/${alertIdentity(alert)}`,
-    event: type,
-    ...{ severity, source, code, at },
-    title: code,
-    message: alertInWords(event),
-    since: openedAt,
-    next: type === "closed" || !isHealthCode(code) ? undefined : instructionOf(nextOfFinding({ code, next }, source)),
-  };
-};
 
 const eventKey = ({ type, at, alert }: AlertEvent): string => `${type} ${at.toISOString()} ${alertIdentity(alert)}`;
 
-/** The state after deliveries: what was taken or refused is no longer due, and a channel is in trouble until it takes something again. */
+const pendingKey = ({ event, left }: Pending): string => [eventKey(event), ...left].join(" ");
+
+/**
+ * The state after deliveries: what was taken or refused is no longer due, and a channel is in trouble until it takes something again. `mine`
+ * is as it was before it was claimed.
+ */
 export function settle(state: AlertState, mine: readonly Pending[], told: readonly Delivery[], now: Date): AlertState {
-  const keyOf = (one: Delivery): string => `${one.channel} ${alertIdentity(one)}`;
-  const over = new Set(told.filter(({ error, refused }) => error === undefined || refused).map(keyOf));
-  const own = new Set(mine.map(({ event }) => eventKey(event)));
+  const keyOf = ({ channel, event }: Pick<Delivery, "channel" | "event">): string => `${channel} ${eventKey(event)}`;
+  const isOver = ({ error, refused, interrupted }: Delivery): boolean => interrupted !== true && (error === undefined || refused === true);
+  const over = new Set(told.filter(isOver).map(keyOf));
+  const tried = new Set(told.map(keyOf));
+  const own = new Map(mine.map((one) => [pendingKey(one), one]));
   const pending = state.pending.flatMap((one) => {
-    if (!own.has(eventKey(one.event))) return [one];
-    const left = one.left.filter((name) => !over.has(`${name} ${alertIdentity(one.event.alert)}`));
-    return left.length === 0 ? [] : [{ ...one, left }];
+    const before = own.get(pendingKey(one));
+    if (before === undefined) return [one];
+    const { event } = one;
+    const left = one.left.filter((channel) => !over.has(keyOf({ channel, event })));
+    const [failed = [], untried = []] = [true, false].map((was) => left.filter((channel) => tried.has(keyOf({ channel, event })) === was));
+    return [
+      { ...one, left: failed },
+      { ...before, left: untried },
+    ].filter((rest) => rest.left.length > 0);
   });
   return { ...state, pending, troubled: troubledAfter(state.troubled, told, now) };
 }
 
 function troubledAfter(before: readonly Troubled[], told: readonly Delivery[], now: Date): Troubled[] {
-  const spoke = new Set(told.filter(({ silent }) => silent !== true).map(({ channel }) => channel));
+  const spoke = new Set(told.filter(({ silent, interrupted }) => silent !== true && interrupted !== true).map(({ channel }) => channel));
   const failed = new Map(told.flatMap(({ channel, error }) => (error === undefined ? [] : [[channel, error] as const])));
   const again = [...failed].map(([channel, message]) => ({
     ...{ channel, message },
