@@ -8,3 +8,8 @@ const GROWTH_PERCENT = 15;
 export function growSlowly(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
 }
+
+/** The same for a command that has gone on for longer than this: it reads everything anew, which it seldom has to. */
+export function growSlowlyAfter(milliseconds: number): void {
+  setTimeout(growSlowly, milliseconds).unref();
+}

@@ -130,7 +130,9 @@ function wireSource(config: Config, name: string, { clock, archives, descriptor,
     },
     objective,
     ...ofPolicy,
-    archive: descriptor.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
+    get archive() {
+      return descriptor.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined;
+    },
     get scratchDirectory() {
       return scratchHere && source.scratch.url === undefined ? (config.scratch.directory?.read() ?? tmpdir()) : undefined;
     },

@@ -157,8 +157,8 @@ export function formatBytes(sizeBytes: number): string {
   if (sizeBytes < 0) return `-${formatBytes(-sizeBytes)}`;
   let value = Math.round(sizeBytes);
   let place = 0;
-  // 999 950 rounds to 1000.0 kB, so it is shown in the next unit.
-  while (place < SIZES.length - 1 && Number(value.toFixed(value < 99.95 ? 1 : 0)) >= 1000) {
+  // 999 500 rounds to 1000 kB, so it is shown in the next unit.
+  while (place < SIZES.length - 1 && value >= 999.5) {
     value /= 1000;
     place++;
   }

@@ -156,3 +156,25 @@ export function pointJson(point: RestorePoint) {
     incomplete: point.incomplete ?? null,
   };
 }
+
+export type PointJson = ReturnType<typeof pointJson>;
+
+const dateOf = (text: string | null): Date | undefined => (text === null ? undefined : new Date(text));
+
+/** Converts it back. What the JSON does not hold is absent: `servesTo`, `preDeploy`, `acceptedAt`, `covers`. */
+export function pointOfJson({ signed, hold, ...json }: PointJson): RestorePoint {
+  return {
+    ...json,
+    time: new Date(json.time),
+    endedAt: new Date(json.endedAt),
+    expiresAt: dateOf(json.expiresAt),
+    storageClass: json.storageClass ?? undefined,
+    hold: hold === null ? undefined : { by: hold.by, at: new Date(hold.at), reason: hold.reason ?? undefined },
+    verifiedAt: dateOf(json.verifiedAt),
+    damagedAt: dateOf(json.damagedAt),
+    reason: json.reason ?? undefined,
+    note: json.note ?? undefined,
+    incomplete: json.incomplete ?? undefined,
+    ...(!signed && { unsigned: true as const }),
+  };
+}

@@ -9,7 +9,7 @@ import type { Repository } from "./repository.ts";
 import { CACHE_SCHEMA, forgetOtherKeys } from "./signed-cache.ts";
 import { SUMMARY_SCHEMA } from "./summaries.ts";
 
-const VERSION = 4;
+const VERSION = 5;
 // Rows that hold a whole object have a table by number: one by name would take a page or two for each.
 const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}${SUMMARY_SCHEMA}${LOOK_SCHEMA}
   pragma user_version = ${VERSION};`;

@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
-import { byTime, restorePointOf } from "../core/restore-point.ts";
+import { byTime, type PointJson, pointJson, restorePointOf } from "../core/restore-point.ts";
 import { readManifest } from "./backups.ts";
 import { openCatalogFile } from "./catalog-file.ts";
 import type { JobRecord } from "./journal.ts";
@@ -18,7 +18,16 @@ import type { Repository } from "./repository.ts";
 import { compareMarks, comparePoints, compareRemovals, incompleteness, type Sighting } from "./sightings.ts";
 import { getSigned, type Signed } from "./signed.ts";
 import { forgetListed, Listing, readListed } from "./signed-cache.ts";
-import { forgetSummaries, keepSummaries, keptSummaries, type PointSummary, versionOf, type Wanted } from "./summaries.ts";
+import {
+  forgetSummaries,
+  type KeptPoints,
+  keepPoints,
+  keptPoints,
+  listedPoints,
+  type PointSummary,
+  summariesIn,
+  versionOf,
+} from "./summaries.ts";
 
 export interface CatalogEntry extends PointSummary {
   /** The SHA-256 of the manifest's bytes. */
@@ -33,8 +42,10 @@ export interface Catalog {
    * Returns the same restore points for a reader that only shows or judges them. Where the storage tells that nothing was created, replaced
    * or deleted since all of the source was read, only the newest one is looked at.
    */
-  summaries(source: string, wanted?: Wanted): Promise<readonly PointSummary[]>;
-  /** Returns the flaws of stored objects that the last `entries` or `summaries` of the source found. A damaged object does not hide others. */
+  summaries(source: string, signal?: AbortSignal): Promise<readonly PointSummary[]>;
+  /** Returns the same as `list` shows them. */
+  listed(source: string, wanted?: Wanted): Promise<ListedPoints>;
+  /** Returns the flaws of stored objects that the last of these readings of the source found. A damaged object does not hide others. */
   flaws(source: string): readonly HealthReason[];
   /** Forgets what was read of the source: the next `entries` reads and verifies every manifest and mark in the storage again. */
   forget(source: string): Promise<void>;
@@ -47,6 +58,19 @@ export interface Catalog {
   /** Returns what was kept under the same configuration in this span of time, by name. */
   looks(configuration: string, since: Date, until: Date): Promise<ReadonlyMap<string, KeptLook>>;
   close(): void;
+}
+
+export interface ListedPoints {
+  /** Oldest first. */
+  readonly points: readonly PointJson[];
+  /** All of them; may be empty where log can be replayed onto none. */
+  readonly summaries: readonly PointSummary[];
+}
+
+export interface Wanted {
+  /** Only so many of the newest are wanted as points. Default: all. */
+  readonly newest?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -67,23 +91,42 @@ export function openCatalog(repository: Repository, stateDirectory: string, nowM
     flawed.set(source, flaws);
     return seen;
   };
+  /** Gives what was kept of a source where nothing has changed since; otherwise reads all of it, and keeps that. */
+  const unchanged = <T>(
+    source: string,
+    ofKept: (kept: KeptPoints) => T,
+    ofRead: (read: CatalogEntry[]) => T,
+    signal: AbortSignal | undefined,
+  ): Promise<T> =>
+    file.use(async (database) => {
+      const before = await versionOf(repository, source, signal);
+      if (before === undefined) return ofRead(await entries(database, source, signal));
+      const kept = await keptPoints(database, repository, source, before, nowMs(), signal);
+      if (kept !== undefined) {
+        flawed.delete(source);
+        return ofKept(kept);
+      }
+      const read = await entries(database, source, signal);
+      if (flawed.get(source)?.length === 0) await keepPoints(database, repository, source, before, read, nowMs(), signal);
+      else forgetSummaries(database, source);
+      return ofRead(read);
+    });
   return {
     entries: (source, signal) => file.use((database) => entries(database, source, signal)),
-    summaries: (source, wanted = {}) =>
-      file.use(async (database) => {
-        const { signal } = wanted;
-        const before = await versionOf(repository, source, signal);
-        if (before === undefined) return entries(database, source, signal);
-        const kept = await keptSummaries(database, repository, source, before, nowMs(), wanted);
-        if (kept !== undefined) {
-          flawed.delete(source);
-          return kept;
-        }
-        const read = await entries(database, source, signal);
-        if (flawed.get(source)?.length === 0) await keepSummaries(database, repository, source, before, read, nowMs(), signal);
-        else forgetSummaries(database, source);
-        return read;
-      }),
+    summaries: (source, signal) =>
+      unchanged<readonly PointSummary[]>(
+        source,
+        (kept) => summariesIn(source, kept),
+        (read) => read,
+        signal,
+      ),
+    listed: (source, { newest, signal } = {}) =>
+      unchanged<ListedPoints>(
+        source,
+        (kept) => ({ points: listedPoints(kept, newest), summaries: kept.bases > 0 ? summariesIn(source, kept) : [] }),
+        (read) => ({ points: read.slice(newest === undefined ? 0 : -newest).map(({ point }) => pointJson(point)), summaries: read }),
+        signal,
+      ),
     flaws: (source) => flawed.get(source) ?? [],
     forget: (source) =>
       file.use(async (database) => {

@@ -24,6 +24,7 @@ import {
 } from "./layout.ts";
 import { mark } from "./marks.ts";
 import type { Repository } from "./repository.ts";
+import type { PointSummary } from "./summaries.ts";
 
 const AT = new Date("2026-02-01T00:00:00Z");
 const POINTS = 3;
@@ -132,10 +133,10 @@ test("R51 a second reading asks for what has changed and for the newest point, a
   assert.ok(!calls.some((call) => call.includes("manifest.json")), "but no unchanged manifest is read again");
 });
 
-test("R51 of unchanged restore points the newest few are had alone, unless log may be replayed onto one", async (t) => {
+test("R51 the newest few restore points are had alone, and all that log may be replayed onto beside them", async (t) => {
   const { repository, open, found } = await begin(t);
   const catalog = open();
-  const names = async (newest: number) => (await catalog.summaries("shop", { newest })).map(({ point }) => point.name);
+  const names = async (newest: number) => (await catalog.listed("shop", { newest })).points.map(({ name }) => name);
   await found(catalog);
   assert.deepEqual(await names(1), ["backup-3"]);
   assert.deepEqual(await names(2), ["backup-2", "backup-3"]);
@@ -143,8 +144,42 @@ test("R51 of unchanged restore points the newest few are had alone, unless log m
   await nextStamp(repository.directory);
   await commit(repository, 0, LOG);
   await found(catalog);
-  assert.deepEqual(await names(1), ["backup-0", "backup-1", "backup-2", "backup-3"]);
+  assert.deepEqual(await names(1), ["backup-3"]);
+  const { summaries } = await catalog.listed("shop", { newest: 1 });
+  assert.deepEqual(
+    summaries.map(({ point }) => point.name),
+    ["backup-0", "backup-1", "backup-2", "backup-3"],
+  );
 });
+
+test("R51 what is kept of a restore point says all that reading it says", async (t) => {
+  const { repository, calls, open, made } = await begin(t);
+  const id = (made[0] as Made).manifest.id;
+  const marks = { hold: { by: "ann", at: AT }, acceptedAt: AT, preDeploy: "v42", damagedAt: AT, expiresAt: AT };
+  await mark(repository, "shop", id, marks);
+  const servesTo = "2026-01-01T09:00:00.000Z";
+  const last = manifestFor({ id: "01k00000000009", name: "backup-9", snapshotAt: servesTo, servesTo, log: LOG, tables: ["a"] });
+  const place = { source: "shop", folder: backupFolderName(new Date(servesTo), "full", last.id) };
+  for (const part of ["data", "fingerprint"])
+    await repository.storage.put(partName("shop", place.folder, part), new TextEncoder().encode("rows"));
+  await commitManifest(repository, place, last);
+  const catalog = open();
+  const told = (entries: readonly PointSummary[]) =>
+    entries.map(({ point, source, folder, manifest: { kind, tables, base, log, fingerprint } }) =>
+      JSON.parse(JSON.stringify({ ...point, ...{ source, folder, kind, tables, base, log, measured: fingerprint?.tables } })),
+    );
+  const read = told(await catalog.entries("shop"));
+  await catalog.summaries("shop");
+  calls.length = 0;
+  const kept = told(await catalog.summaries("shop"));
+  assert.equal(calls.length, 3, "it was kept");
+  assert.deepEqual(kept.map(sorted), read.map(sorted));
+  const rows = (await catalog.entries("shop")).map(({ point }) => pointJson(point));
+  assert.deepEqual((await catalog.listed("shop")).points, rows);
+  assert.deepEqual([kept[0].preDeploy, kept[0].acceptedAt, kept.at(-1).servesTo], ["v42", AT.toISOString(), servesTo]);
+});
+
+const sorted = (fields: object): object => Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 test("R33 what is created, replaced or deleted between two readings is noticed by the second", async (t) => {
   const changes: Record<string, (repository: Repository, made: readonly Made[]) => Promise<unknown>> = {

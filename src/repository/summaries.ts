@@ -3,13 +3,13 @@
 // point is listed in every case. Nothing that deletes or restores is decided by it.
 import type { DatabaseSync } from "node:sqlite";
 import type { Manifest } from "../core/manifest.ts";
-import type { RestorePoint } from "../core/restore-point.ts";
+import { type PointJson, pointJson, pointOfJson, type RestorePoint } from "../core/restore-point.ts";
 import type { FolderVersion } from "../ports/storage.ts";
 import { backupFolder, backupsFolder, sourceFolder } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 
 export const SUMMARY_SCHEMA = `
-  create table if not exists summary (source text primary key, version text not null, remembered text not null, newest text not null, readAt integer not null, bases integer not null, lines text not null);`;
+  create table if not exists summary (source text primary key, version text not null, remembered text not null, newestFolder text not null, newestVersion text not null, readAt integer not null, bases integer not null, points text not null, facts text not null);`;
 
 /** A restore point without what only a restore requires. */
 export interface PointSummary {
@@ -21,36 +21,27 @@ export interface PointSummary {
   };
 }
 
-const INSTANTS = [
-  "time",
-  "endedAt",
-  "expiresAt",
-  "verifiedAt",
-  "damagedAt",
-  "acceptedAt",
-  "servesTo",
-] as const satisfies (keyof RestorePoint)[];
-
 /** All of a source is read again after this long, so that a file that was changed where it lies does not stay unnoticed. */
 const KEPT_MS = 3_600_000;
 /** A change that is younger is not relied on: another one right after it may have left the version as it is. */
 const SETTLED_MS = 60_000;
 
-interface Row {
-  readonly version: string;
-  readonly remembered: string;
-  readonly newest: string;
-  readonly readAt: number;
+/** What was kept of a source. Both texts have a line of JSON for each restore point, oldest first. */
+export interface KeptPoints {
   /** How many of the restore points log may be replayed onto. */
   readonly bases: number;
-  /** A line of JSON each, oldest first. */
-  readonly lines: string;
+  /** As `list` shows them: a hundred thousand are shown without converting one. */
+  readonly points: string;
+  /** What else a summary holds. */
+  readonly facts: string;
 }
 
-export interface Wanted {
-  /** Only so many of the newest are wanted; all come where log may be replayed onto one of them. Default: all. */
-  readonly newest?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+interface Row extends KeptPoints {
+  readonly version: string;
+  readonly remembered: string;
+  readonly newestFolder: string;
+  readonly newestVersion: string;
+  readonly readAt: number;
 }
 
 /** Returns the version of all that the restore points of a source are judged by. Undefined: the storage keeps no versions of folders. */
@@ -65,27 +56,23 @@ export async function versionOf({ storage }: Repository, source: string, signal?
   };
 }
 
-/** Returns the summaries that were kept, oldest first. Undefined: something has changed since, or they are too old. */
-export async function keptSummaries(
+/** Returns what was kept. Undefined: something has changed since, or it is too old. */
+export async function keptPoints(
   database: DatabaseSync,
   repository: Repository,
   source: string,
   { version }: FolderVersion,
   nowMs: number,
-  { newest, signal }: Wanted = {},
-): Promise<PointSummary[] | undefined> {
+  signal?: AbortSignal,
+): Promise<KeptPoints | undefined> {
   const row = database.prepare("select * from summary where source = ?").get(source) as unknown as Row | undefined;
   const isSame = row?.version === version && row.remembered === repository.memory.version(source);
   if (!isSame || Math.abs(nowMs - row.readAt) > KEPT_MS) return undefined;
-  // The last one is looked at in any case.
-  const lines = newest === undefined || row.bases > 0 ? row.lines : lastLines(row.lines, Math.max(1, newest));
-  const summaries = JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as PointSummary[];
-  for (const summary of summaries) revive(source, summary);
-  return (await newestOf(repository, source, summaries, signal)) === row.newest ? summaries : undefined;
+  return (await versionOfNewest(repository, source, row.newestFolder, signal)) === row.newestVersion ? row : undefined;
 }
 
 /** Keeps what was read of a source without flaws. `version`: taken before the reading. */
-export async function keepSummaries(
+export async function keepPoints(
   database: DatabaseSync,
   repository: Repository,
   source: string,
@@ -95,34 +82,54 @@ export async function keepSummaries(
   signal?: AbortSignal,
 ): Promise<void> {
   if (changedAt.getTime() > nowMs - SETTLED_MS) return forgetSummaries(database, source);
-  const newest = await newestOf(repository, source, summaries, signal);
+  const newestFolder = summaries.at(-1)?.folder ?? "";
+  const newestVersion = await versionOfNewest(repository, source, newestFolder, signal);
   const remembered = repository.memory.version(source); // the reading itself has added to it
+  const points = summaries.map(({ point }) => JSON.stringify(pointJson(point))).join("\n");
+  const facts = summaries.map(factsOf).join("\n");
   database
-    .prepare("insert or replace into summary values (?, ?, ?, ?, ?, ?, ?)")
-    .run(source, version, remembered, newest, nowMs, summaries.filter(hasLog).length, linesOf(summaries));
+    .prepare("insert or replace into summary values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    .run(source, version, remembered, newestFolder, newestVersion, nowMs, summaries.filter(hasLog).length, points, facts);
 }
 
 const hasLog = ({ manifest: { base, log } }: PointSummary): boolean => base !== undefined || log !== undefined;
 
-const linesOf = (summaries: readonly PointSummary[]): string => summaries.map(lineOf).join("\n");
+/** Returns the points as `list` shows them. `newest`: only so many. */
+export const listedPoints = ({ points }: KeptPoints, newest?: number): PointJson[] =>
+  valuesOf(newest === undefined ? points : lastLines(points, newest));
 
-/** What repeats is left out, and instants are numbers: of a hundred thousand lines, reading them is most of the work. */
-function lineOf({ folder, point, manifest }: PointSummary): string {
+export function summariesIn(source: string, { points, facts }: KeptPoints): PointSummary[] {
+  const listed = valuesOf<PointJson>(points);
+  return valuesOf<Facts>(facts).map(({ folder, servesTo, acceptedAt, preDeploy, manifest }, at) => {
+    const json = listed[at] as PointJson;
+    const point = { ...pointOfJson(json), preDeploy, servesTo: dateOf(servesTo), acceptedAt: dateOf(acceptedAt) };
+    return { source, folder, point, manifest: { ...manifest, kind: json.kind as Manifest["kind"] } };
+  });
+}
+
+interface Facts extends Pick<RestorePoint, "preDeploy"> {
+  readonly folder: string;
+  /** Milliseconds since 1970. */
+  readonly servesTo?: number | undefined;
+  readonly acceptedAt?: number | undefined;
+  readonly manifest: Omit<PointSummary["manifest"], "kind">;
+}
+
+function factsOf({ folder, point, manifest }: PointSummary): string {
   const { tables, base, log, consistency, fingerprint, content } = manifest;
-  const instants = Object.fromEntries(INSTANTS.map((key) => [key, point[key]?.getTime()]));
-  const facts = { tables, base, log, consistency, content, fingerprint: fingerprint && { tables: fingerprint.tables } };
-  return JSON.stringify({ folder, point: { ...point, ...instants, source: undefined }, manifest: facts });
+  const { preDeploy, servesTo, acceptedAt } = point;
+  return JSON.stringify({
+    folder,
+    preDeploy,
+    servesTo: servesTo?.getTime(),
+    acceptedAt: acceptedAt?.getTime(),
+    manifest: { tables, base, log, consistency, content, fingerprint: fingerprint && { tables: fingerprint.tables } },
+  } satisfies Facts);
 }
 
-/** Completes a line that was read. */
-function revive(source: string, summary: PointSummary): void {
-  const point = summary.point as unknown as Record<string, unknown>;
-  point.source = source;
-  for (const key of INSTANTS) if (point[key] !== undefined) point[key] = new Date(point[key] as number);
-  if (summary.point.hold !== undefined) Object.assign(summary.point.hold, { at: new Date(summary.point.hold.at) });
-  Object.assign(summary, { source });
-  Object.assign(summary.manifest, { kind: point.kind });
-}
+const dateOf = (ms: number | undefined): Date | undefined => (ms === undefined ? undefined : new Date(ms));
+
+const valuesOf = <T>(lines: string): T[] => JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as T[];
 
 function lastLines(lines: string, count: number): string {
   let begin = lines.length;
@@ -135,14 +142,8 @@ export function forgetSummaries(database: DatabaseSync, source: string): void {
   database.prepare("delete from summary where source = ?").run(source);
 }
 
-/** The version of the newest restore point's folder, and so of each of its objects. */
-async function newestOf(
-  { storage }: Repository,
-  source: string,
-  summaries: readonly PointSummary[],
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const newest = summaries.at(-1);
-  const found = newest && (await storage.folderVersion?.(backupFolder(source, newest.folder), { signal }));
+/** The version of the newest restore point's folder, and so of each of its objects. It is looked at in any case. */
+async function versionOfNewest({ storage }: Repository, source: string, folder: string, signal: AbortSignal | undefined): Promise<string> {
+  const found = folder === "" ? undefined : await storage.folderVersion?.(backupFolder(source, folder), { signal });
   return found?.version ?? "";
 }

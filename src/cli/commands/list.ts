@@ -2,8 +2,12 @@
 import { integer, text } from "../../core/option-types.ts";
 import { list } from "../../operations/verbs/list.ts";
 import { defineCommand } from "../command.ts";
+import { growSlowlyAfter } from "../heap.ts";
 import { renderList } from "../render/list.ts";
 import { perform } from "../session.ts";
+
+/** What reads only what is new is done by then. */
+const QUICK_MS = 1000;
 
 export const listCommand = defineCommand({
   description: "Every restore point, oldest first, and what is known of each: how large, until when, held by whom, proven when.",
@@ -17,5 +21,8 @@ export const listCommand = defineCommand({
     },
   },
   json: true,
-  run: (call) => perform(call, list, { ...call.args, ...call.options }, (result) => renderList(result, call)),
+  run(call) {
+    growSlowlyAfter(QUICK_MS);
+    return perform(call, list, { ...call.args, ...call.options }, (result) => renderList(result, call));
+  },
 });

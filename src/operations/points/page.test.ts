@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { RestorePoint } from "../../core/restore-point.ts";
+import { type PointJson, pointJson } from "../../core/restore-point.ts";
 import { bySource, isAfter, pageOf, placeOf } from "./page.ts";
 
-const pointAt = (source: string, ms: number, id: string): RestorePoint => ({
-  ...{ id, source, kind: "full", name: id, time: new Date(ms), endedAt: new Date(ms), sizeBytes: 1, sourceBytes: 1, tiers: [] },
-  ...{ madeBy: "op@host", signed: true },
-});
+const pointAt = (source: string, ms: number, id: string): PointJson =>
+  pointJson({
+    ...{ id, source, kind: "full", name: id, time: new Date(ms), endedAt: new Date(ms), sizeBytes: 1, sourceBytes: 1, tiers: [] },
+    madeBy: "op@host",
+  });
 
 test("R51 pages have each point once, in order, also when points come and go between them", () => {
   const place = fc.tuple(fc.constantFrom("a", "b", "shop"), fc.integer({ min: 0, max: 5 }));

@@ -5,12 +5,12 @@ import { resolveId } from "../../core/ids.ts";
 
 import { dateOfMicros } from "../../core/micros.ts";
 import { type RecoveryTarget, UNDERSTOOD_TARGETS } from "../../core/recovery-target.ts";
-import { isDamaged, isWhole, type RestorePoint } from "../../core/restore-point.ts";
+import { isDamaged, isWhole, type PointJson } from "../../core/restore-point.ts";
 
 import type { Check } from "../../core/verdict.ts";
 import { listStoredSources, readManifest } from "../../repository/backups.ts";
-import type { CatalogEntry } from "../../repository/catalog.ts";
-import type { PointSummary, Wanted } from "../../repository/summaries.ts";
+import type { CatalogEntry, ListedPoints } from "../../repository/catalog.ts";
+import type { PointSummary } from "../../repository/summaries.ts";
 import type { Context } from "../context.ts";
 
 export type PointEntry = CatalogEntry;
@@ -29,12 +29,14 @@ export async function pointsOf(context: Context, source: string, trusted?: Trust
 }
 
 /** The same for readers that only show or judge: unchanged points are not listed again. */
-export async function summariesOf(
-  context: Context,
-  source: string,
-  { newest, ...trusted }: Trusted & Wanted = {},
-): Promise<SummaryEntry[]> {
-  return ofSource(context, source, await context.catalog.summaries(source, { newest }), trusted);
+export async function summariesOf(context: Context, source: string): Promise<SummaryEntry[]> {
+  return ofSource(context, source, await context.catalog.summaries(source));
+}
+
+/** Every restore point of a source as `list` shows it, oldest first: also those that nothing may depend on. */
+export async function listedOf(context: Context, source: string, newest?: number): Promise<ListedPoints> {
+  const { points, summaries } = await context.catalog.listed(source, { newest });
+  return { points, summaries: ofSource(context, source, summaries, { unsigned: true }) };
 }
 
 /** The sources that are configured or stored, in the order of their names. */
@@ -65,8 +67,8 @@ export async function findPoint(
 ): Promise<PointEntry> {
   const points: Candidate[] = [];
   for (const name of source === undefined ? await sourceNames(context) : [source]) {
-    for (const { point } of await summariesOf(context, name, { unsigned: true }))
-      points.push({ source: name, id: point.id, name: point.name, unsigned: point.unsigned });
+    for (const { id, name: called, signed } of (await context.catalog.listed(name)).points)
+      points.push({ source: name, id, name: called, signed });
   }
   const named = ofTrust(points.filter(({ name }) => name === wanted));
   if (named.length > 1) {
@@ -84,13 +86,11 @@ export async function findPoint(
 }
 
 /** What a search through every source holds of a point. */
-interface Candidate extends Pick<RestorePoint, "id" | "name" | "unsigned"> {
-  readonly source: string;
-}
+type Candidate = Pick<PointJson, "source" | "id" | "name" | "signed">;
 
 /** Prefers signed points: a planted one of the same name must not make the name ambiguous. */
 function ofTrust(points: readonly Candidate[]): readonly Candidate[] {
-  const signed = points.filter(({ unsigned }) => unsigned === undefined);
+  const signed = points.filter((point) => point.signed);
   return signed.length > 0 ? signed : points;
 }
 

@@ -3,14 +3,14 @@ import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import { isHealthCode, verdictOf } from "../../core/monitors.ts";
-import { byTime, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { type PointJson, pointJson } from "../../core/restore-point.ts";
 import { isStoredSource } from "../../repository/backups.ts";
 import { readAll } from "../../repository/read-all.ts";
 import { type LogWindows, logWindows } from "../archive/log-status.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { type AtProviders, atProviders, type ContinuousWindow } from "../points/at-providers.ts";
-import { isAfter, pageOf, placeOf } from "../points/page.ts";
-import { sourceNames, summariesOf } from "../points/points.ts";
+import { byInstant, isAfter, pageOf, placeOf } from "../points/page.ts";
+import { listedOf, sourceNames } from "../points/points.ts";
 import { about, count, instant, orNull, point, reason, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
@@ -62,7 +62,7 @@ export const list = operation({
     const after = cursor === undefined ? undefined : placeOf(cursor);
     const left = names.filter((name) => after === undefined || name >= after.source);
     const read: SourceList[] = [];
-    const points: RestorePoint[] = [];
+    const points: PointJson[] = [];
     for (let at = 0; at < left.length && points.length <= pageSize; at += SOURCES_AT_ONCE) {
       const some = await listSources(context, left.slice(at, at + SOURCES_AT_ONCE), limit);
       read.push(...some);
@@ -73,7 +73,7 @@ export const list = operation({
     const shown = read.filter(({ name }) => last === undefined || name <= last);
     return {
       repository: storage.url,
-      points: page.points.map(pointJson),
+      points: page.points,
       nextCursor: page.nextCursor,
       windows: shown.flatMap((one) => [...one.windows.map(providerWindow), ...archiveWindows(one)]),
       gaps: shown.flatMap((one) => [...one.windows.flatMap(providerGaps), ...archiveGaps(one)]),
@@ -95,7 +95,7 @@ export const list = operation({
 interface SourceList extends Pick<AtProviders, "windows" | "unasked"> {
   readonly name: string;
   /** Oldest first. */
-  readonly points: readonly RestorePoint[];
+  readonly points: readonly PointJson[];
   readonly log: LogWindows;
   readonly flaws: readonly HealthReason[];
 }
@@ -104,13 +104,14 @@ interface SourceList extends Pick<AtProviders, "windows" | "unasked"> {
 async function listSources(context: OperationContext, names: readonly string[], limit: number | undefined): Promise<SourceList[]> {
   const { snapshots, windows, unasked } = await atProviders(context, names, context);
   return readAll(names, async (name) => {
-    const entries = await summariesOf(context, name, { unsigned: true, newest: limit });
+    const stored = await listedOf(context, name, limit);
     const flaws = context.catalog.flaws(name);
-    const points = [...entries.map(({ point }) => point), ...snapshots.filter((one) => one.source === name)].sort(byTime);
+    const held = snapshots.filter((one) => one.source === name).map(pointJson);
+    const points = held.length === 0 ? stored.points : [...stored.points, ...held].sort(byInstant);
     return {
       name,
       points: limit === undefined ? points : points.slice(-limit),
-      log: await logWindows(context, name, entries, context),
+      log: await logWindows(context, name, stored.summaries, context),
       flaws,
       windows: windows.filter((one) => one.source === name),
       unasked: unasked.filter((one) => one.source === name),
