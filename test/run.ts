@@ -2,26 +2,15 @@
 // Words choose files whose path contains one of them. Afterwards no process and no temporary file of the tests may be left.
 // `--within MINUTES` begins no file after that time and names those that are left. The day draws the order, so that the runs of
 // other days begin other files.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { buildProgram } from "../tools/program.ts";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   tests: ["test/{e2e,integration,contract,support}/**/*.test.ts", "test/*.test.ts", "tools/**/*.test.ts", "src/**/*.test.ts"],
@@ -69,7 +58,7 @@ if (Number.isFinite(withinMs)) files.sort((a, b) => Number(isCalendar(b)) - Numb
 const temporary = mkdtempSync(join(roomyPlace(), "lb-"));
 chmodSync(temporary, 0o711);
 mkdirSync(join(temporary, BUILT));
-const built = files.some((file) => /^test\/.+\//.test(file)) ? buildProgram() : undefined;
+const built = files.some((file) => /^test\/.+\//.test(file)) ? builtProgram() : undefined;
 Object.assign(process.env, {
   TMPDIR: temporary,
   LIFEBOAT_TEST_TMP: temporary,
@@ -153,23 +142,6 @@ function option(word: string): string | undefined {
   return at === -1 ? undefined : args.splice(at, 2)[1];
 }
 
-/** What the package ships, built beside the tests: they start it thousands of times, and it starts in half the time of the sources. */
-function buildProgram() {
-  const place = join(temporary, BUILT);
-  symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
-  const build = spawnSync(process.execPath, [join(root, "tools/build.ts"), place], { stdio: "inherit" });
-  if (build.status !== 0) {
-    rmSync(temporary, { recursive: true, force: true });
-    fail("the program could not be built");
-  }
-  const program = join(place, "lifeboat");
-  const node = `"${process.execPath}" --max-semi-space-size=1 --disable-warning=ExperimentalWarning`;
-  writeFileSync(program, `#!/bin/sh\nNODE_COMPILE_CACHE="${join(place, "compiled")}" exec ${node} "${join(place, "dist/bin.js")}" "$@"\n`, {
-    mode: 0o755,
-  });
-  return program;
-}
-
 /**
  * Memory, where there is plenty. Servers and repositories come and go by the hundred, and making files where many have just been
  * deleted took two thirds of the time on a disk. The other campaigns stay on a disk, so that everything runs on one somewhere.
@@ -217,4 +189,13 @@ function ownProcesses(): { readonly pid: number; readonly command: string }[] {
 function fail(message: string): never {
   console.error(`test: ${message}`);
   process.exit(1);
+}
+
+function builtProgram(): string {
+  try {
+    return buildProgram(join(temporary, BUILT));
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    fail(String(error));
+  }
 }
