@@ -41,6 +41,8 @@ export interface Look {
   readonly blindTo?: readonly HealthCode[] | undefined;
   /** The source left the configuration: its alerts close. */
   readonly unwatched?: boolean | undefined;
+  /** It was never backed up, and its schedule makes the first backup. */
+  readonly firstBackup?: "due" | "running" | undefined;
 }
 
 const HOUR_MS = 3_600_000;

@@ -2,6 +2,7 @@
 // repeats nothing and forgets nothing.
 import * as z from "zod/mini";
 import type { Alert, AlertEvent } from "../core/alerts.ts";
+import type { Awaited } from "../core/first-backup.ts";
 import { type Observed, PROTECTIONS } from "../core/protection.ts";
 import { count, format, instant, list, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { ALERTS_FILE } from "./layout.ts";
@@ -41,6 +42,7 @@ interface AlertsRecord {
   readonly pending: readonly PendingRecord[];
   readonly troubled?: readonly TroubledRecord[] | undefined;
   readonly observed?: readonly Observed[] | undefined;
+  readonly awaited?: readonly { readonly source: string; readonly since: string }[] | undefined;
 }
 
 /** An event that some channels were not told of yet. */
@@ -66,6 +68,8 @@ export interface AlertState {
   readonly troubled: readonly Troubled[];
   /** What protected each source at most, at its provider. */
   readonly observed: readonly Observed[];
+  /** Sources that wait for their first backup. */
+  readonly awaited: readonly Awaited[];
 }
 
 const alert = z.looseObject({
@@ -92,9 +96,10 @@ const schema: Schema<AlertsRecord> = z.looseObject({
   ),
   troubled: maybe(list(z.looseObject({ channel: word, since: instant, message: prose }))),
   observed: maybe(list(z.looseObject({ source: segment, kind: z.enum(PROTECTIONS), level: z.number() }))),
+  awaited: maybe(list(z.looseObject({ source: segment, since: instant }))),
 });
 
-const NOTHING: AlertState = { open: [], pending: [], troubled: [], observed: [] };
+const NOTHING: AlertState = { open: [], pending: [], troubled: [], observed: [], awaited: [] };
 
 /** Reads the state. What no trusted key signed does not count: its alerts open again. */
 export async function readAlerts(repository: Repository, signal?: AbortSignal): Promise<AlertState> {
@@ -110,9 +115,10 @@ export async function changeAlerts(repository: Repository, change: (state: Alert
   });
 }
 
-const stateOf = ({ open, pending, troubled = [], observed = [] }: AlertsRecord): AlertState => ({
+const stateOf = ({ open, pending, troubled = [], observed = [], awaited = [] }: AlertsRecord): AlertState => ({
   observed: observed.map(({ source, kind, level }) => ({ source, kind, level })),
   troubled: troubled.map(({ channel, since, message }) => ({ channel, since: new Date(since), message })),
+  awaited: awaited.map(({ source, since }) => ({ source, since: new Date(since) })),
   open: open.map(alertOf),
   pending: pending.map(({ type, at, alert: of, left, claimedAt, unwatched }) => ({
     event: { type, at: new Date(at), alert: alertOf(of), ...(unwatched === true && { unwatched }) },
@@ -133,10 +139,11 @@ const alertOf = ({ source, code, about, severity, message, next, openedAt, toldA
   reminders,
 });
 
-const recordOf = ({ open, pending, troubled, observed }: AlertState): AlertsRecord => ({
+const recordOf = ({ open, pending, troubled, observed, awaited }: AlertState): AlertsRecord => ({
   format: 1,
   observed: observed.map(({ source, kind, level }) => ({ source, kind, level })),
   troubled: troubled.map(({ channel, since, message }) => ({ channel, since: since.toISOString(), message })),
+  ...(awaited.length > 0 && { awaited: awaited.map(({ source, since }) => ({ source, since: since.toISOString() })) }),
   open: open.map(alertRecord),
   pending: pending.map(({ event: { type, at, alert: of, unwatched }, left, claimedAt }) => ({
     type,

@@ -31,7 +31,7 @@ export function judge(service: Service, keep: (judgement: Judgement) => void): P
       error === undefined ? [] : [`the channel ${channel} did not take an alert: ${error}`],
     );
     for (const [line, { length }] of Map.groupBy(failed, (one) => one)) log.warn(line, { alerts: length });
-    await heartbeat(context, found.verdict !== "fail", context);
+    await heartbeat(context, found.isWell, context);
   });
 }
 

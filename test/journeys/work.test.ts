@@ -132,12 +132,14 @@ notify: { team: { kind: slack, url: "\${HOOK}", severities: [critical] } }
     world.env.LIFEBOAT_STATE = join(world.directory, name);
   };
   onMachine("one");
+  for (const source of ["shop", "far"]) await world.expect(0, "pause", source);
   let service = await beginService(world);
   onMachine("two");
   const other = await beginServing(world);
-  // No machine that schedules has the label: the alert opens before the worker comes.
+  // While they are paused, no first backup is waited for: the alert opens at once. No machine that schedules has the label.
   const saying = (code: string): number => slack.messages.filter((message) => JSON.stringify(message).includes(code)).length;
   while (saying("NO_BACKUP") < 2) await sleep(100);
+  for (const source of ["shop", "far"]) await world.expect(0, "resume", source);
   onMachine("three");
   const worker = world.start("work", "--labels", "eu", "--name", "w1");
   onMachine("one");

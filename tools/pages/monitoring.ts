@@ -14,6 +14,9 @@ is open. Channels are described in [notifications.md](notifications.md).
 
 - A code is stable: scripts, routes and dashboards can match on it. With the source it is the identity of the alert.
 - *critical* makes the verdict of the source \`fail\`; *warning* makes it \`inconclusive\`. Without a finding it is \`pass\`.
+- A source that waits for its first scheduled backup opens \`NO_BACKUP\` and \`NO_BASE\` when that backup fails, when it is not made
+  within an hour of the first beat that saw the source, or when it runs for longer than a day. \`status\` says both at once. A source that is
+  paused or has no schedule opens them at once.
 - What cannot be seen closes nothing: while the provider does not answer, alerts about its settings stay open.
 - Settings of the provider that no policy names are compared with what earlier beats observed. \`lifeboat acknowledge\` accepts them as they
   are now, and so does \`lifeboat apply\`.

@@ -115,8 +115,7 @@ export const tick = operation({
     const last = (worked && away === undefined) || before === undefined ? await beat(context, sources, context) : before;
     const beats = before === undefined || before === last ? [last] : [before, last];
     const events = beats.flatMap((one) => one.events);
-    const isWell =
-      last.verdict !== "fail" && failures.every(({ code }) => code === "LEASE_HELD") && exitOfWork(drills, expired) !== EXIT.failed;
+    const isWell = last.isWell && failures.every(({ code }) => code === "LEASE_HELD") && exitOfWork(drills, expired) !== EXIT.failed;
     await heartbeat(context, isWell, context);
     return {
       verdict: last.verdict,

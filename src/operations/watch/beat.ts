@@ -1,49 +1,45 @@
 // A beat: one look at every source, the alerts that it opens and closes, and the channels that are told. The state is stored before a
 // channel is told and again afterwards. So a crash in between repeats an alert and never loses one, and of two machines one tells it.
-import { type Alert, type AlertEvent, advanceAlerts, alertIdentity, hiddenFrom, type Look } from "../../core/alerts.ts";
+import { type Alert, alertIdentity, hiddenFrom, type Look } from "../../core/alerts.ts";
 import { asLifeboatError, isLifeboatError, type LifeboatError } from "../../core/errors.ts";
+import { isUntilFirst } from "../../core/first-backup.ts";
 import type { HealthReason } from "../../core/health.ts";
-import { verdictOf } from "../../core/monitors.ts";
-import type { Observed } from "../../core/protection.ts";
+import { type HealthCode, verdictOf } from "../../core/monitors.ts";
 import { matches } from "../../core/routes.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import type { Channel } from "../../ports/notifier.ts";
 import { isRefusal } from "../../ports/storage.ts";
-import { type AlertState, changeAlerts, type Pending, readAlerts, type Troubled } from "../../repository/alerts.ts";
+import { changeAlerts, type Pending, readAlerts } from "../../repository/alerts.ts";
 import { isAway } from "../../repository/away.ts";
 import { readAll } from "../../repository/read-all.ts";
-import type { Repository } from "../../repository/repository.ts";
 import { sweepSealed } from "../approval/sealed.ts";
 import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
 import { lookAtWork } from "../work/look.ts";
-import type { Delivery } from "./deliver.ts";
+import { advance, type Found, listenersOf, type Told } from "./advance.ts";
 import { keepLooks, repositoryJson } from "./looks.ts";
 import { repositoryReasons } from "./repository-status.ts";
 import { sharedOf } from "./shared.ts";
 import { type SourceStatus, statusOf, storedOf } from "./status.ts";
 import { sourceJson } from "./status-json.ts";
-import { claim, type Listeners, settle, tell } from "./tell.ts";
+import { settle, tell } from "./tell.ts";
 
 export type { Delivery } from "./deliver.ts";
 
-export interface Beat {
+export interface Beat extends Omit<Told, "withheld"> {
   readonly verdict: Verdict;
+  /** Nothing critical was found, apart from first backups that are still being made. */
+  readonly isWell: boolean;
   /** Of every source that could be judged. */
   readonly statuses: readonly SourceStatus[];
-  readonly open: readonly Alert[];
-  /** The changes of this look. */
-  readonly events: readonly AlertEvent[];
-  /** Every delivery that was tried, with the reason of one that failed. */
-  readonly told: readonly Delivery[];
 }
 
 /** `own`: findings about the caller itself. Absent: it is not a service, and their alerts stay as they are. */
 export async function beat(context: Context, sources: readonly Source[], watch: Watch, own?: readonly HealthReason[]): Promise<Beat> {
   const found = await look(context, sources, watch);
-  const { verdict, statuses, looks } = found;
+  const { looks } = found;
   looks.push({ source: null, reasons: own ?? [], blindTo: own === undefined ? ["CONFIG_REFUSED"] : [] });
   if (found.away === undefined && context.repository.trust.writer !== undefined) {
     try {
@@ -51,7 +47,7 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
       await sweepSealed(context, watch).catch((error: unknown) =>
         watch.progress.note(`sealed plans of approvals were not looked at: ${asLifeboatError(error).message}`),
       );
-      return { verdict, statuses, ...done };
+      return beatOf(found, done);
     } catch (error) {
       if (!isAway(error) && !isRefusal(error)) throw error;
       // That nothing can be stored may have been found already, with its own next step.
@@ -62,7 +58,14 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   if (context.aside === undefined) throw found.away ?? new Error("the state of alerts cannot be written");
   const stored = found.away === undefined ? await readAlerts(context.repository, watch.signal).catch(() => undefined) : undefined;
   const beside = { ...found, looks: withoutKnown(looks, stored?.open ?? []) };
-  return { verdict, statuses, ...(await advance(context, await context.aside.open(), beside, watch)) };
+  return beatOf(found, await advance(context, await context.aside.open(), beside, watch));
+}
+
+function beatOf({ verdict, statuses, looks }: Found, { withheld, ...told }: Told): Beat {
+  const isAlarm = (source: string | null, code: HealthCode): boolean =>
+    verdictOf(code) === "fail" && !(source !== null && withheld.has(source) && isUntilFirst(code));
+  const isWell = !looks.some(({ source, reasons }) => reasons.some(({ code }) => isAlarm(source, code)));
+  return { verdict, isWell, statuses, ...told };
 }
 
 /** Advances the alerts of the repository, which take over what this machine remembered for itself while it could not write there. */
@@ -100,14 +103,6 @@ function watched({ configurationFile, repository: { memory }, sources }: Context
   if (memory.text(watchedIn(configurationFile)) !== names) memory.seeText(watchedIn(configurationFile), names);
 }
 
-interface Found {
-  readonly looks: Look[];
-  readonly verdict: Verdict;
-  readonly statuses: readonly SourceStatus[];
-  /** Why the repository cannot be read. */
-  readonly away?: LifeboatError | undefined;
-}
-
 const unreachable = ({ message }: LifeboatError): Look => ({ source: null, reasons: [{ code: "REPOSITORY_UNREACHABLE", message }] });
 
 async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<Found> {
@@ -129,9 +124,9 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
     const statuses = inOrder();
     const looks: Look[] = [];
     const verdicts: Verdict[] = statuses.length < sources.length ? ["inconclusive"] : [];
-    for (const { source, verdict, reasons } of statuses) {
+    for (const { source, verdict, reasons, firstBackup } of statuses) {
       const parked = work.parked.get(source.name) ?? [];
-      looks.push({ source: source.name, reasons: [...reasons, ...parked], blindTo: work.blindTo });
+      looks.push({ source: source.name, reasons: [...reasons, ...parked], blindTo: work.blindTo, firstBackup });
       verdicts.push(verdict, ...parked.map(({ code }) => verdictOf(code)));
     }
     const ofRepository = await repositoryReasons(context, storedOf(statuses), watch);
@@ -146,64 +141,6 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
     if (!isAway(error)) throw error;
     return { looks: [unreachable(error)], statuses: inOrder(), verdict: "fail", away: error };
   }
-}
-
-type Told = Omit<Beat, "verdict" | "statuses">;
-
-/** A channel that fails may make another one speak at once; what that one says is told in the same beat. */
-const ROUNDS = 3;
-/** How long more rounds may begin, where there is more to tell than one takes. The next beat continues. */
-const TELLING_MS = 60_000;
-
-async function advance(context: Context, place: Repository, { looks, statuses }: Found, watch: Watch, kept?: AlertState): Promise<Told> {
-  const { clock } = context;
-  const listeners = listenersOf(context);
-  const events: AlertEvent[] = [];
-  const told: Delivery[] = [];
-  let open: readonly Alert[] = [];
-  let mine: readonly Pending[] = [];
-  /** Changes the state by `before`, judges, and claims what is to be told. */
-  const change = async (before: (state: AlertState, now: Date) => AlertState, begins = true): Promise<void> => {
-    let fresh: readonly AlertEvent[] = [];
-    await changeAlerts(place, (stored) => {
-      const now = clock.now();
-      const state = before(stored, now);
-      const advanced = advanceAlerts(state.open, withChannels(looks, state.troubled, listeners), now);
-      const claimed = claim(state.pending, advanced.events, listeners, now, begins);
-      fresh = advanced.events;
-      ({ open } = advanced);
-      ({ mine } = claimed);
-      const isSame = state === stored && fresh.length === 0 && mine.length === 0 && claimed.pending.length === stored.pending.length;
-      return isSame ? undefined : { ...state, open, pending: claimed.pending };
-    });
-    events.push(...fresh);
-  };
-  await change((state) => observedIn(kept === undefined ? state : takenOver(state, kept), statuses));
-  const untilMs = clock.monotonicMs() + TELLING_MS;
-  for (let round = 1; mine.length > 0; round++) {
-    const began = mine;
-    const deliveries = await tell(listeners, began, clock.now(), watch);
-    told.push(...deliveries);
-    const goesOn = deliveries.length > 0 && !watch.signal.aborted && (round < ROUNDS || clock.monotonicMs() < untilMs);
-    await change((state, now) => settle(state, began, deliveries, now), goesOn);
-  }
-  watch.signal.throwIfAborted();
-  // A channel that has a heartbeat alone was told nothing.
-  return { open, events, told: told.filter(({ silent }) => silent !== true) };
-}
-
-/** A channel that does not take alerts is a finding of its own, which the other channels tell. */
-function withChannels(looks: readonly Look[], troubled: readonly Troubled[], { channels }: Listeners): Look[] {
-  const known = new Set(channels.map(({ name }) => name));
-  const reasons = troubled
-    .filter(({ channel }) => known.has(channel))
-    .map(({ channel, message: why }) => {
-      const message = `the channel ${channel} does not take alerts: ${why}`;
-      return { code: "NOTIFY_FAILED" as const, about: channel, message };
-    });
-  const [ours = [], others = []] = [true, false].map((isOurs) => looks.filter(({ source }) => (source === null) === isOurs));
-  const blindTo = ours.flatMap((one) => one.blindTo ?? []);
-  return [...others, { source: null, reasons: [...ours.flatMap((one) => one.reasons), ...reasons], blindTo }];
 }
 
 /**
@@ -235,32 +172,6 @@ export async function announce(context: Context, of: Pick<Alert, "source" | "cod
 }
 
 const toldAll = (channel: Channel): Channel => ({ ...channel, route: { sources: [], severities: [] } });
-
-const listenersOf = ({ notifiers, timeZone }: Context): Listeners => ({ channels: [...(notifiers?.values() ?? [])], timeZone: timeZone() });
-
-/**
- * What protects each source now is what the next beat compares with. The same state when nothing has changed. Sources that are not judged
- * here are kept: another machine may judge them.
- */
-function observedIn(state: AlertState, statuses: readonly SourceStatus[]): AlertState {
-  const judged = new Map(
-    statuses.flatMap(({ source, provider }) => (provider?.observed === undefined ? [] : [[source.name, provider.observed] as const])),
-  );
-  const kept = state.observed.filter(({ source }) => !judged.has(source));
-  const seen = [...judged].flatMap(([source, protections]) => protections.map((one): Observed => ({ source, ...one })));
-  const observed = [...kept, ...seen].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  return JSON.stringify(observed) === JSON.stringify(state.observed) ? state : { ...state, observed };
-}
-
-const keyOf = ({ source, kind }: Observed): string => `${source}/${kind}`;
-
-/** The same state when nothing was kept. */
-function takenOver(state: AlertState, { open, pending }: AlertState): AlertState {
-  if (open.length + pending.length === 0) return state;
-  const known = new Set(state.open.map(alertIdentity));
-  const others = open.filter((alert) => !known.has(alertIdentity(alert)));
-  return { ...state, open: [...state.open, ...others], pending: [...state.pending, ...pending] };
-}
 
 /** Tells the dead-man monitors that a beat is complete. */
 export async function heartbeat({ notifiers }: Context, isWell: boolean, { signal, progress }: Watch): Promise<void> {

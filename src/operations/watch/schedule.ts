@@ -51,6 +51,9 @@ function rulesOf(source: Source): Readonly<Record<DueWork["operation"], readonly
   };
 }
 
+/** Whether the schedule of the source makes backups or snapshots of it. */
+export const makesBackups = (source: Source): boolean => rulesOf(source).backup.length > 0;
+
 const OPERATIONS = ["backup", "drill", "expire"] as const;
 
 /** The names of the rules of an operation that are due at an instant, each with its kind before it. */

@@ -21,6 +21,7 @@ import { slotsDueAt } from "../sources.ts";
 import { lastAttempt } from "./attempt.ts";
 import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
+import { makesBackups } from "./schedule.ts";
 import type { Shared } from "./shared.ts";
 
 export interface SourceStatus extends Health {
@@ -40,6 +41,8 @@ export interface SourceStatus extends Health {
   readonly provider?: ProviderStatus | undefined;
   /** Its scheduled work is paused now. */
   readonly paused?: Pause | undefined;
+  /** It was never backed up, and its schedule makes the first backup. */
+  readonly firstBackup?: "due" | "running" | undefined;
   /** Its expiry could not be done since its slot. */
   readonly expiryWaits?: ExpiryWait | undefined;
 }
@@ -75,9 +78,13 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
     expiryWait(context, source, shared.jobsSince, slotsDueAt(source, clock.now())),
   ]);
   stored.push(...erasures.flaws);
+  const points = [...own, ...(provider?.points ?? [])].sort(byTime);
+  const isFirst = points.length === 0 && attempt === undefined && lastDrill === undefined && paused === undefined && makesBackups(source);
+  const isRunning = holders.holders.some(
+    ({ record, abandoned, silent }) => record.verb === "backup" && record.source === source.name && !abandoned && !silent,
+  );
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
-  const points = [...own, ...(provider?.points ?? [])].sort(byTime);
   const window = provider?.state?.window ?? windowOf(log);
   const health = judgeSource({
     // Where backups are wanted in the repository, no snapshot at the provider replaces one that is missing.
@@ -114,6 +121,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
     log,
     provider,
     paused,
+    firstBackup: isFirst ? (isRunning ? "running" : "due") : undefined,
     expiryWaits,
     limits: [...(provider?.state?.limits ?? []), ...limits],
     unreachableBecause,
