@@ -106,8 +106,8 @@ async function listSources(context: OperationContext, names: readonly string[], 
   return readAll(names, async (name) => {
     const stored = await listedOf(context, name, limit);
     const flaws = context.catalog.flaws(name);
-    const held = snapshots.filter((one) => one.source === name).map(pointJson);
-    const points = held.length === 0 ? stored.points : [...stored.points, ...held].sort(byInstant);
+    const ofProvider = snapshots.filter((one) => one.source === name).map(pointJson);
+    const points = ofProvider.length === 0 ? stored.points : [...stored.points, ...ofProvider].sort(byInstant);
     return {
       name,
       points: limit === undefined ? points : points.slice(-limit),
