@@ -36,7 +36,7 @@ test("R36 a source that waits for its first backup alarms after an hour, and a d
   assert.deepEqual(long(shop("running", "NO_BACKUP", "NO_BASE"), after(24 * 60)), ["opened NO_BACKUP", "opened NO_BASE"]);
 });
 
-test("R36 a first backup that failed, that no schedule makes, or that a clock set back delays, alarms all the same", () => {
+test("R36 a first backup that failed, is not scheduled, or waits through a clock set back, alarms", () => {
   const beat = watcher();
   assert.deepEqual(beat(shop("due", "NO_BACKUP"), T0), []);
   assert.deepEqual(beat(shop(undefined, "NO_BACKUP", "LAST_BACKUP_FAILED"), after(5)), ["opened NO_BACKUP", "opened LAST_BACKUP_FAILED"]);

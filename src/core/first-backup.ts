@@ -1,4 +1,4 @@
-// A source that was just added has no backup yet, and that is no alarm while its schedule makes the first one: a finding waits, for a while.
+// A source that was just added has no backup yet. While its schedule makes the first one, that does not alarm: the finding waits, for a while.
 import { type Alert, alertIdentity, hiddenFrom, type Look } from "./alerts.ts";
 import type { HealthCode } from "./monitors.ts";
 import { OVERDUE_GRACE_MS } from "./tiers.ts";

@@ -131,7 +131,7 @@ test("R36 two machines tell an alert once, and again when no channel took it", {
   const [one, two] = [await machine(), await machine()];
   const state = () => readFileSync(join(world.repository, "alerts.json"), "utf8");
 
-  // The first backup is due: for an hour that is no alarm, though status says it.
+  // The first backup is due: for an hour that does not alarm, though status says it.
   const early = await one();
   assert.deepEqual([early.told, early.isWell, early.verdict], [[], true, "fail"]);
   assert.match((await world.run("status")).stdout, /there is no restore point/);

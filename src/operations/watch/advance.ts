@@ -26,7 +26,7 @@ export interface Told {
   readonly events: readonly AlertEvent[];
   /** Every delivery that was tried, with the reason of one that failed. */
   readonly told: readonly Delivery[];
-  /** Sources whose missing backup is no alarm yet. */
+  /** Sources whose missing backup does not alarm yet. */
   readonly withheld: ReadonlySet<string>;
 }
 

@@ -26,8 +26,6 @@ import { type SourceStatus, statusOf, storedOf } from "./status.ts";
 import { sourceJson } from "./status-json.ts";
 import { settle, tell } from "./tell.ts";
 
-export type { Delivery } from "./deliver.ts";
-
 export interface Beat extends Omit<Told, "withheld"> {
   readonly verdict: Verdict;
   /** Nothing critical was found, apart from first backups that are still being made. */
