@@ -40,6 +40,7 @@ export interface TestClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly encoding?: string;
   readonly locale?: string;
+  readonly hba?: string;
 }
 
 /** A cluster of a test's own; the caller stops it. */

@@ -2,11 +2,13 @@
 import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { quoteName } from "../connect/quote.ts";
-import { translateError } from "../connect/translate.ts";
+import { sqlStateOf, translateError } from "../connect/translate.ts";
 import { type ConnectionParts, partsOf } from "../connect/url.ts";
 
 interface Meaning {
   readonly pattern: RegExp;
+  /** SQLSTATE, where it says the same in every language. */
+  readonly state?: string;
   readonly code: ErrorCode;
   readonly words: string;
   readonly hint: (parts: ConnectionParts) => string;
@@ -16,6 +18,7 @@ const MEANINGS: readonly Meaning[] = [
   {
     pattern:
       /must be superuser or replication role|permission denied to (start WAL sender|use replication)|only roles with the .*REPLICATION/i,
+    state: "42501",
     code: "SOURCE_PERMISSION",
     words: "its role may not copy the cluster",
     hint: ({ user }) => `run on the source, as a superuser: ALTER ROLE ${quoteName(user)} REPLICATION;`,
@@ -37,7 +40,7 @@ const MEANINGS: readonly Meaning[] = [
     hint: () => "run on the source: ALTER SYSTEM SET max_wal_senders = 10;   and restart it",
   },
   {
-    pattern: /WAL level not sufficient/,
+    pattern: /WAL level not sufficient|\bwal_level\b/,
     code: "ARCHIVE_BLOCKED",
     words: "its log does not hold enough (wal_level)",
     hint: () => "run on the source: ALTER SYSTEM SET wal_level = 'replica';   and restart it",
@@ -50,6 +53,7 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     pattern: /checksum verification fail/,
+    state: "XX001",
     code: "DUMP_FAILED",
     words: "data pages on the source's own disks are damaged",
     hint: () => "the server's log names the files; restore them from an earlier backup. Nothing was kept of this one",
@@ -59,7 +63,12 @@ const MEANINGS: readonly Meaning[] = [
 /** Translates an error of a replication connection or command. A LifeboatError is returned unchanged. */
 export function baseFailure(error: unknown, connection: Connection, details: readonly string[] = []): unknown {
   const text = messageOf(error);
-  const known = MEANINGS.find(({ pattern }) => pattern.test(text));
+  const state = stateOf(error);
+  // A missing CONNECT has the state of a missing REPLICATION, and names the database.
+  const known = MEANINGS.find(
+    ({ pattern, state: means }) =>
+      pattern.test(text) || (state !== undefined && means === state && !text.includes(partsOf(connection).database)),
+  );
   if (known) {
     const message = `no base backup of ${connection.label}: ${known.words}: ${[text, ...details].join("; ")}`;
     return new LifeboatError(known.code, message, { cause: error, hint: known.hint(partsOf(connection)) });
@@ -79,6 +88,8 @@ export class ServerError extends Error {
     this.code = fields.C ?? "";
   }
 }
+
+const stateOf = (error: unknown): string | undefined => (error instanceof ServerError ? error.code : sqlStateOf(error));
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { type Child, startChild } from "../../../process/child.ts";
-import { programEnvironment, secretsOf } from "../connect/programs.ts";
+import { type LanguageOf, programEnvironment, secretsOf } from "../connect/programs.ts";
 import { findTools } from "../tools/find.ts";
 import { baseFailure } from "./failure.ts";
 import { readBackupManifest } from "./manifest.ts";
@@ -21,6 +21,7 @@ export interface ProgramOptions {
   /** The configuration's `tools.postgres`. */
   readonly bin?: string | readonly string[] | undefined;
   readonly signal: AbortSignal;
+  readonly asked: LanguageOf;
 }
 
 const OUTPUT_BUFFER_BYTES = 256 * 1024;
@@ -35,7 +36,7 @@ export async function startProgram(connection: Connection, options: ProgramOptio
     throw new LifeboatError("TOOL_MISSING", `pg_basebackup is not in ${directory}, beside pg_dump`, { cause });
   });
   const child = await startChild(program, programArguments(options), {
-    env: programEnvironment(connection),
+    env: programEnvironment(connection, options.asked),
     secrets: secretsOf(connection),
     signal,
     outputBufferBytes: OUTPUT_BUFFER_BYTES,

@@ -74,7 +74,7 @@ async function startByProgram(connection: Connection, options: BaseOptions, serv
       });
     }
     const { label, bin } = options;
-    const session = await startProgram(connection, { label, bin, checksums: CHECKSUMS, serverMajor, signal });
+    const session = await startProgram(connection, { label, bin, checksums: CHECKSUMS, serverMajor, signal, asked: holder.client });
     return { ...holder, session, compressed: false, tool: "pg_basebackup", tablespaces: [], sizeBytes: Number(cluster.size) };
   } catch (error) {
     await holder.client.close();

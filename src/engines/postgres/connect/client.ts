@@ -4,9 +4,9 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { watchLogin } from "./login.ts";
 import { type SslMode, sslModeOf } from "./parameters.ts";
-import { clientOptions, PINNED } from "./settings.ts";
+import { clientOptions, ENGLISH, PINNED } from "./settings.ts";
 import { tlsOptions } from "./tls.ts";
-import { passedOver, translateError, translateLogin } from "./translate.ts";
+import { passedOver, sqlStateOf, translateError, translateLogin } from "./translate.ts";
 import { type ConnectionParts, partsOf } from "./url.ts";
 
 export interface ClientOptions {
@@ -28,6 +28,8 @@ export interface Client {
   /** The server process that answered first; differs from the announced one behind a proxy or pooler. */
   readonly backendPid: number;
   readonly announcedPid: number;
+  /** Whether the role may choose, for its session, the language of the server's messages. */
+  readonly choosesLanguage: boolean;
   /** Rows as objects. 64-bit integers, numerics and instants come as the server writes them: strings. Errors are translated. */
   query<R extends Row = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>;
   /** The library's own client, for cursors and streams. Its errors must go through `translateError`. */
@@ -100,7 +102,8 @@ async function connectByMode(connection: Connection, parts: ConnectionParts, opt
       return await connect(connection, parts, attempt, options);
     } catch (error) {
       options.signal?.throwIfAborted();
-      failure ??= error;
+      // What the server itself refuses is the cause, not that TLS was tried first in vain.
+      if (failure === undefined || sqlStateOf(failure) === undefined) failure = error;
       if (!mayTryOtherMode(error)) throw translateLogin(error, connection);
     }
   }
@@ -199,6 +202,7 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
       serverVersionNumber: Number(facts.version),
       backendPid: facts.pid,
       announcedPid,
+      choosesLanguage: facts.superuser === "on" && announcedPid === facts.pid,
       query,
       raw,
       close,
@@ -233,6 +237,7 @@ function refuseRole(connection: Connection, standby: boolean): void {
 
 async function settle(client: Client, options: ClientOptions, superuser: boolean): Promise<void> {
   if (options.statementTimeoutMs !== undefined) await client.query(`set statement_timeout = ${Math.ceil(options.statementTimeoutMs)}`);
+  if (superuser) await client.query(`set lc_messages = '${ENGLISH}'`);
   if (client.serverVersionNumber < 140_000) return;
   // Unknown to older servers and forbidden to others, so it cannot travel in the startup packet. Only superusers make event triggers.
   if (client.serverVersionNumber >= 170_000 && superuser && !options.replication) await client.query("set event_triggers = off");

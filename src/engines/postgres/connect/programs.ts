@@ -15,12 +15,17 @@ const CONNECT_TIMEOUT_S = 15;
 /** A program passes over a file that is not there, unless it is to verify by it. */
 const NO_FILE = "/nonexistent/root.crt";
 
+/** A session, asked whether its role may choose the language of the server's messages. */
+export type LanguageOf = { readonly choosesLanguage?: boolean | undefined };
+
 /**
  * The whole environment of a program that connects, with the settings that its sessions begin with. Nothing of our own PG* variables is passed on (PGHOSTADDR or PGSERVICE
  * could lead the program elsewhere than our own client). The program must be run without host, port, user or database arguments;
  * one that insists on a database argument gets `databaseArgument(name)`.
+ *
+ * `asked`: a session of the same connection. Where its role may, the server tells the program in English what is wrong.
  */
-export function programEnvironment(connection: Connection): Record<string, string> {
+export function programEnvironment(connection: Connection, asked?: LanguageOf): Record<string, string> {
   const parts = partsOf(connection);
   const mode = sslModeOf(parts);
   const roots = rootCertificateFile(parts, mode);
@@ -34,7 +39,7 @@ export function programEnvironment(connection: Connection): Record<string, strin
     PGDATABASE: parts.database,
     PGSSLMODE: mode,
     PGAPPNAME: "lifeboat",
-    PGOPTIONS: programOptions(parts.parameters.options),
+    PGOPTIONS: programOptions(parts.parameters.options, asked?.choosesLanguage === true),
     PGCONNECT_TIMEOUT: parts.parameters.connect_timeout ?? String(CONNECT_TIMEOUT_S),
     ...(password === undefined ? {} : { PGPASSWORD: password }),
     // Where nothing is verified, a file in the home directory must not have the programs alone do it.

@@ -44,9 +44,13 @@ const PRINTED: Readonly<Record<string, string>> = {
 /** On, it would have the planner compute the constant parts of the CHECK constraints of each table that is read. */
 const PLANNED: Readonly<Record<string, string>> = { constraint_exclusion: "off" };
 
+/** The locale of `lc_messages` in which every server speaks English. Only a superuser may set it, so it is not among those above. */
+export const ENGLISH = "C";
+
 /** `options` of a program's session. `address`: what the address says in its own `options`. */
-export function programOptions(address: string | undefined): string {
-  return [...switches(DEFAULTS), ...splitOptions(address ?? ""), ...switches(PINNED)].join(" ");
+export function programOptions(address: string | undefined, choosesLanguage: boolean): string {
+  const language = choosesLanguage ? { lc_messages: ENGLISH } : {};
+  return [...switches(DEFAULTS), ...splitOptions(address ?? ""), ...switches({ ...PINNED, ...language })].join(" ");
 }
 
 /** The same for a session of our own client. */

@@ -92,6 +92,9 @@ const BY_TEXT: readonly (readonly [RegExp, ErrorCode, string])[] = [
   ],
 ];
 
+const DISK_HINT = { hint: "free space on the server's disk, then run it again" };
+const RULES_HINT = { hint: "admit this host, user and database in the server's pg_hba.conf, then run: SELECT pg_reload_conf();" };
+
 /** How pgbouncer, Neon's pooled hosts and Amazon's RDS Proxy say that they take no `options` of a session. */
 const REFUSED_SETTINGS = /unsupported startup parameter|does(?:n't| not) support command-line options/i;
 
@@ -114,7 +117,7 @@ export function translateError(error: unknown, connection: Connection): unknown 
   const options = { cause: error, details: { ...(typeof code === "string" ? { sqlState: code } : {}) } };
   if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && NETWORK[code] === undefined) {
     const known = [code, code.slice(0, 3), code.slice(0, 2)].map((prefix) => BY_SQLSTATE[prefix]).find((facts) => facts !== undefined);
-    const hint = known?.[0] === "DISK_FULL" ? { hint: "free space on the server's disk, then run it again" } : {};
+    const hint = known?.[0] === "DISK_FULL" ? DISK_HINT : code === "28000" && error.message.includes("pg_hba.conf") ? RULES_HINT : {};
     if (known) return new LifeboatError(known[0], `${known[1]} ${connection.label}: ${error.message}`, { ...options, ...hint });
     return error;
   }

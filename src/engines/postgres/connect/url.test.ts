@@ -111,7 +111,7 @@ test("programs get all settings from their environment, and none from our own PG
         PGDATABASE: "d=x",
         PGPASSWORD: "secret",
         PGSSLMODE: "require",
-        PGOPTIONS: programOptions("-c a=b"),
+        PGOPTIONS: programOptions("-c a=b", false),
         PGCHANNELBINDING: "require",
         PGHOSTADDR: undefined,
       },

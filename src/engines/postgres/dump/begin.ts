@@ -105,7 +105,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     const others = rowsOf === undefined ? [] : withoutRowsOf(all, chosen);
     const only = options.kind !== "tables" ? [] : needs === undefined ? onlyTables(chosen) : withoutUnneeded(needs, chosen);
     child = await startChild(means.program, [...dumpArguments(options.kind, snapshot), ...only, ...others], {
-      env: { ...programEnvironment(connection), ...(await encodingFor(holder)) },
+      env: { ...programEnvironment(connection, holder), ...(await encodingFor(holder)) },
       secrets: secretsOf(connection),
       signal,
       outputBufferBytes: OUTPUT_BUFFER_BYTES,

@@ -6,6 +6,8 @@ import { type Client, openClient } from "../connect/client.ts";
 export interface Session {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
   end(): Promise<void>;
+  /** As of a `Client`. */
+  readonly choosesLanguage?: boolean | undefined;
 }
 
 /** Opens one more session to the same database. */
@@ -18,6 +20,7 @@ export const sessionsOf =
     sessionOf(await openClient(connection));
 
 export const sessionOf = (client: Client): Session => ({
+  choosesLanguage: client.choosesLanguage,
   query: (text, values) => client.raw.query(text, values),
   end: () => client.close(),
 });

@@ -265,6 +265,8 @@ async function restoreList(target: Connection, list: RestoreList): Promise<strin
     return await runRestore({
       program: list.program,
       target,
+      // Another role is the loader, which has its language from its making.
+      asked: target === list.client.connection ? list.client : undefined,
       archiveFile,
       arguments: [...list.restore, ...(list.without.length > 0 ? ["--no-tablespaces"] : []), `--use-list=${file}`],
       entries: ordered,

@@ -7,6 +7,7 @@ import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Undone } from "../../../ports/resource.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { quoteName as quote, quoteText } from "../connect/quote.ts";
+import { ENGLISH } from "../connect/settings.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromParts, partsOf, withDatabase } from "../connect/url.ts";
 import { putTablesBack } from "./before.ts";
@@ -53,6 +54,7 @@ export async function makeLoader(
     await client.query(`create role ${name} ${attributes} password '${verifierOf(password)}' valid until '${until}'`);
     await client.query(`comment on role ${name} is ${quoteText(mark)}`);
     await client.query(`grant connect, create, temporary on database ${quote(database)} to ${name}`);
+    if (client.choosesLanguage) await client.query(`alter role ${name} set lc_messages = '${ENGLISH}'`);
     if (options.rowsOnly) await client.query(`alter role ${name} in database ${quote(database)} set session_replication_role = 'replica'`);
     await client.query("commit");
   } catch (error) {

@@ -117,6 +117,19 @@ test("R33 what a server refused is told also where the lines of parallel workers
   assert.deepEqual(listener.accountedFor(), ["pg_restore met 1 errors, and said last: ERROR:  it violates a foreign key"]);
 });
 
+test("R33 a setting unknown to an older server is harmless in any language, a table of that name is not", () => {
+  const said = (...lines: string[]): string[] => {
+    const listener = new RestoreListener([entry(7, "TABLE", "transaction_timeout")], () => {});
+    for (const line of [...lines, "warning: errors ignored on restore: 1"]) listener.feed(Buffer.from(`pg_restore: ${line}\n`));
+    listener.end();
+    return listener.accountedFor();
+  };
+  const unknown = "error: could not execute query: FEHLER:  unbekannter Konfigurationsparameter »transaction_timeout«";
+  assert.deepEqual(said("while INITIALIZING:", unknown), []);
+  const there = "error: could not execute query: FEHLER:  Relation »transaction_timeout« existiert bereits";
+  assert.equal(said("while PROCESSING TOC:", "from TOC entry 7; 1259 1 TABLE transaction_timeout u", there).length, 1);
+});
+
 test("R33 a server that runs out of disk during a load is DISK_FULL, not a failed backup", async (t) => {
   const directory = await temporaryDirectory(t);
   const program = join(directory, "pg_restore");

@@ -3,13 +3,15 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { startChild } from "../../../process/child.ts";
 import type { TocEntry } from "../archive/contents.ts";
-import { databaseArgument, programEnvironment, secretsOf } from "../connect/programs.ts";
+import { databaseArgument, type LanguageOf, programEnvironment, secretsOf } from "../connect/programs.ts";
 import { partsOf } from "../connect/url.ts";
 
 export interface RestoreRun {
   /** Path of pg_restore. */
   readonly program: string;
   readonly target: Connection;
+  /** A session of the target. */
+  readonly asked?: LanguageOf | undefined;
   readonly archiveFile: string;
   readonly arguments: readonly string[];
   readonly entries: readonly TocEntry[];
@@ -31,7 +33,7 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     run.program,
     ["--no-password", "--verbose", `--dbname=${databaseArgument(partsOf(target).database)}`, ...run.arguments, run.archiveFile],
     {
-      env: withSettings(programEnvironment(target)),
+      env: withSettings(programEnvironment(target, run.asked)),
       secrets: secretsOf(target),
       signal: run.signal,
       stdout: "ignore",
@@ -86,7 +88,9 @@ const lastLine = (text: string): string => text.split("\n").at(-1) ?? text;
 
 /** A setting that a newer pg_restore pins at its start and an older server does not know: nothing is lost by it. */
 const HARMLESS = /unrecognized configuration parameter "(transaction_timeout|idle_session_timeout)"/;
-const MIXED = /^(?:pg_restore: |error: )*could not execute query: (ERROR: .*)$/;
+/** The same in a server's own language: counted only before the first entry, where no table of that name can be meant. */
+const HARMLESS_NAME = /\b(transaction_timeout|idle_session_timeout)\b/;
+const MIXED = /^(?:pg_restore: |error: )*could not execute query: (.*)$/;
 const MAX_PROBLEMS = 200;
 /** Of one line of pg_restore: what a server says may be as long as its rows. */
 const MAX_LINE_CHARACTERS = 16 * 1024;
@@ -150,9 +154,10 @@ export class RestoreListener {
     const ignored = /errors ignored on restore: (\d+)/.exec(message);
     if (ignored) this.ignoredErrors = Number(ignored[1]);
     const error = /^error: (?:could not execute query: )?(.*)$/.exec(message)?.[1];
-    if (error !== undefined && HARMLESS.test(error)) this.#harmlessErrors++;
+    const harmless = error !== undefined && (HARMLESS.test(error) || (this.#place === undefined && HARMLESS_NAME.test(error)));
+    if (harmless) this.#harmlessErrors++;
     if (message.startsWith("error: ") || (message.startsWith("warning: ") && !ignored)) this.#lastWords = message;
-    if (error === undefined || HARMLESS.test(error)) return;
+    if (error === undefined || harmless) return;
     const words = error.replace(/^ERROR: +/, "");
     if (this.#place !== undefined && this.#excuses?.(this.#place, words)) {
       this.#harmlessErrors += 2; // at most: pg_restore counts the error of a worker, and the entry that it failed

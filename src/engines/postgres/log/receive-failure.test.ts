@@ -27,6 +27,17 @@ const SAYINGS: readonly [string, string, string][] = [
   ['could not write 8192 bytes to WAL file "x": No space left on device', "again", "DISK_FULL"],
   ["FATAL:  the database system is shutting down", "again", "SOURCE_UNREACHABLE"],
   ["pg_receivewal: error: disconnected", "again", "SOURCE_UNREACHABLE"],
+  // A server that speaks German, to a role that may not choose another language.
+  [
+    "connection to server failed: FATAL:  pg_hba.conf lehnt Replikationsverbindung ab für Host »127.0.0.1«, Benutzer »ro«",
+    "fatal",
+    "SOURCE_PERMISSION",
+  ],
+  [
+    "could not receive data from WAL stream: FEHLER:  das angeforderte WAL-Segment 000000010000000000000003 wurde schon entfernt",
+    "restart",
+    "ARCHIVE_BLOCKED",
+  ],
 ];
 
 for (const [said, what, code] of SAYINGS) {
@@ -40,6 +51,13 @@ for (const [said, what, code] of SAYINGS) {
     if (what === "fatal") assert.equal(failure.error.retryable, false);
   });
 }
+
+test("a refusal in another language is told by SQLSTATE; a missing CONNECT is not taken for REPLICATION", () => {
+  const role = receiveFailure("nur Superuser und Replikationsrollen können WAL-Sender starten", connection, "42501");
+  assert.match(role.error.hint, /ALTER ROLE "backup" REPLICATION;/);
+  const database = receiveFailure("keine Berechtigung für Datenbank »shop«", connection, "42501");
+  assert.equal(database.error.code, "SOURCE_UNREACHABLE");
+});
 
 test("a refusal by the access rules names the very line to add", () => {
   const { error } = receiveFailure("no pg_hba.conf entry for replication connection", connection);

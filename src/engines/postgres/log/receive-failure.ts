@@ -9,6 +9,8 @@ export type ReceiveFailure = { readonly what: "again" | "restart" | "fatal"; rea
 
 interface Meaning {
   readonly pattern: RegExp;
+  /** SQLSTATE, where a session of our own was refused: it is the same in every language. */
+  readonly state?: string;
   readonly what: ReceiveFailure["what"];
   readonly code: ErrorCode;
   readonly words: string;
@@ -17,7 +19,7 @@ interface Meaning {
 
 const MEANINGS: readonly Meaning[] = [
   {
-    pattern: /no pg_hba\.conf entry|pg_hba\.conf rejects/,
+    pattern: /pg_hba\.conf/,
     what: "fatal",
     code: "SOURCE_PERMISSION",
     words: "its access rules let no replication connection in",
@@ -25,6 +27,7 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     pattern: /must be superuser or replication role|permission denied to (start WAL sender|use replication)|REPLICATION attribute/i,
+    state: "42501",
     what: "fatal",
     code: "SOURCE_PERMISSION",
     words: "its role may not fetch the log",
@@ -32,6 +35,7 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     pattern: /password authentication failed|no password supplied|authentication failed/,
+    state: "28P01",
     what: "fatal",
     code: "SOURCE_AUTH",
     words: "the server refused the login",
@@ -43,7 +47,13 @@ const MEANINGS: readonly Meaning[] = [
     words: "it lets no further receiver in",
     hint: () => "run on the source: ALTER SYSTEM SET max_wal_senders = 10; (and wal_level = 'replica', if it is minimal), and restart it",
   },
-  { pattern: /has already been removed/, what: "restart", code: "ARCHIVE_BLOCKED", words: "the log that comes next is no longer there" },
+  // Of all that a server says while it sends its log, only this names a segment as a word of its own, in every language.
+  {
+    pattern: /has already been removed|could not receive data from WAL stream: [^\n]* [0-9A-F]{24} /,
+    what: "restart",
+    code: "ARCHIVE_BLOCKED",
+    words: "the log that comes next is no longer there",
+  },
   {
     pattern: /is not in this server's history/,
     what: "restart",
@@ -73,14 +83,16 @@ const MEANINGS: readonly Meaning[] = [
   },
 ];
 
-/** Of a run that ended by itself. `said`: the program's own end, in one sentence. */
-export function receiveFailure(said: string, connection: Connection): ReceiveFailure {
+/** Of a run that ended by itself. `said`: the program's own end, in one sentence; `state`: the SQLSTATE, where there is one. */
+export function receiveFailure(said: string, connection: Connection, state?: string): ReceiveFailure {
   const last = said.split("\n").filter((line) => !/starting log streaming|finished segment/.test(line));
   const text = last
     .join("; ")
     .replace(/;? ?pg_receivewal: (error: |disconnected; ?)?/g, "; ")
     .replace(/: ; /, ": ");
-  const known = MEANINGS.find(({ pattern }) => pattern.test(said));
+  const known = MEANINGS.find(
+    ({ pattern, state: means }) => pattern.test(said) || (means === state && isOfSession(said, state, connection)),
+  );
   if (!known)
     return { what: "again", error: new LifeboatError("SOURCE_UNREACHABLE", `the log of ${connection.label} stopped coming: ${text}`) };
   const { what, code, words, hint } = known;
@@ -93,6 +105,10 @@ export function receiveFailure(said: string, connection: Connection): ReceiveFai
     ),
   };
 }
+
+/** Whether a state is about the kind of session: a missing CONNECT on the database has the same one, and names the database. */
+const isOfSession = (said: string, state: string | undefined, connection: Connection): boolean =>
+  state !== undefined && !said.includes(partsOf(connection).database);
 
 function hbaHint(connection: Connection): string {
   const { host, user } = partsOf(connection);

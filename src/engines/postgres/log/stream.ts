@@ -97,7 +97,7 @@ async function streamOnce(options: StreamOptions, streaming: (unlimited: boolean
     await continueOnTimeline(options.directory, asked.history, asked.timeline, segmentBytes);
     const made = await ensureSlot(client, options);
     const child = await startChild(program, argumentsFor(options), {
-      env: { ...programEnvironment(connection), PGAPPNAME: slot },
+      env: { ...programEnvironment(connection, client), PGAPPNAME: slot },
       secrets: secretsOf(connection),
       stdout: "ignore",
       signal,
@@ -130,7 +130,7 @@ async function askSystem(connection: Connection, signal: AbortSignal): Promise<S
   } catch (error) {
     signal.throwIfAborted();
     const cause = error instanceof LifeboatError && error.cause instanceof Error ? error.cause : error;
-    const failure = receiveFailure(cause instanceof Error ? cause.message : String(cause), connection);
+    const failure = receiveFailure(cause instanceof Error ? cause.message : String(cause), connection, sqlStateOf(cause));
     if (failure.error.code === "SOURCE_UNREACHABLE") throw error;
     return failure;
   }

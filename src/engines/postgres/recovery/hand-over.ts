@@ -38,7 +38,7 @@ const ASIDE = "postgresql.auto.conf.origin";
 
 /**
  * The origin's settings may name a locale, a compression or a library that this machine lacks. A server refuses such a value even
- * where another one overrides it, so it does not see the file. What replay needs of it stands in the control file.
+ * where another one overrides it, so it does not see the file. What replay needs of it is in the control file too.
  */
 export async function setConfigurationAside(directory: string): Promise<void> {
   await rename(join(directory, "postgresql.auto.conf"), join(directory, ASIDE)).catch((error: NodeJS.ErrnoException) => {
