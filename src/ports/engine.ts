@@ -24,6 +24,8 @@ export interface LoadOptions extends Work {
   readonly tables?: readonly string[] | undefined;
   /** The archive holds chosen tables alone: foreign keys to others are left out where those are not in the database. */
   readonly chosen?: boolean | undefined;
+  /** The source's definitions, as its fingerprint has them: an empty schema of every new database that is not among them is dropped. */
+  readonly definitions?: Fingerprint["schema"] | undefined;
   /** Log will be replayed onto the loaded data, and may contain chosen tables that were created after the backup. */
   readonly logFollows?: boolean | undefined;
   readonly dataOnly?: boolean | undefined;

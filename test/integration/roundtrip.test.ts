@@ -52,6 +52,21 @@ test("R32 a changed byte, a missing row, swapped values and a lost sequence of a
   }
 });
 
+test("R19 R22 R25 a source that dropped its schema public passes its drill, and comes back without it", { skip }, async (t) => {
+  const source = await freshDatabase();
+  await query(source, "drop schema public; create schema app; create table app.t as select generate_series(1, 9) as i");
+  const world = await beginWorld(t, { sources: { shop: source } });
+  await world.expect(0, "backup", "shop");
+  await world.expect(0, "drill", "shop");
+  await world.expect(0, "restore", "shop", "--into", "without_public");
+  const schemas = "select nspname::text as n from pg_namespace where nspname in ('app', 'public')";
+  assert.deepEqual(await query(await sibling("without_public"), schemas), [{ n: "app" }]);
+  // Chosen tables say nothing of the schema.
+  const [{ id }] = (await world.expect(0, "backup", "shop", "--tables", "app.t", "--json")).json().made;
+  await world.expect(0, "restore", "shop", "--to", id, "--into", "with_public");
+  assert.deepEqual((await query(await sibling("with_public"), schemas)).length, 2);
+});
+
 test("R19 R22 data, schema and chosen tables are backed up and restored on their own", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(

@@ -112,6 +112,7 @@ export async function bringBack(
     const loading = {
       tables,
       chosen: expected.scope.kind === "tables",
+      definitions: expected.schema,
       logFollows,
       dataOnly,
       definitionsOf,

@@ -33,7 +33,7 @@ import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
 import { LARGE_OBJECTS } from "./stages.ts";
 import { isSuperuser } from "./superuser.ts";
-import { occupantsOf } from "./target.ts";
+import { dropPublic, occupantsOf } from "./target.ts";
 
 export interface LoadMeans {
   /** The configuration's `tools.postgres`. */
@@ -107,6 +107,7 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
         ? await bring()
         : await allOrNothing({ client, target, keeper, ...wanted, before: live, erased: options.erased }, bring);
     const whole = options.tables === undefined && options.dataOnly !== true;
+    if (whole && options.chosen !== true) await dropPublic(client, options.definitions);
     const properties = whole ? await restoreProperties(client, walked.contents.entries) : [];
     const finished = await finishRoles(client, described, {
       made: bare.made,

@@ -205,6 +205,17 @@ function refused(error: unknown, name: string, server: Connection): unknown {
   });
 }
 
+/**
+ * A source may have dropped the schema that every new database has, and its archive says nothing of that. What cannot be dropped
+ * stays, for the comparison to name.
+ */
+export async function dropPublic(client: Client, definitions: Readonly<Record<string, string>> | undefined): Promise<void> {
+  if (definitions === undefined || "schema public" in definitions) return;
+  await client.query("drop schema if exists public restrict").catch((error: unknown) => {
+    if (sqlStateOf(error) === undefined) throw error;
+  });
+}
+
 // pg_dump writes: CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C.UTF-8';
 const TRAIT = / (?:ENCODING|LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|BUILTIN_LOCALE|ICU_RULES) = (?:'(?:[^']|'')*'|[a-z]+)/g;
 
