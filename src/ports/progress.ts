@@ -7,6 +7,8 @@ export interface Progress {
   advance(sizeBytes: number): void;
   /** The present step does work that is not measured in bytes, such as index builds, until it advances again. */
   phase?(name: string): void;
+  /** So many things of the present step are done, such as `40` of `1000` `sources`. `total`: where it is known. */
+  count?(done: number, what: string, total?: number): void;
   /** Shows a sentence to the user now. */
   note(message: string): void;
   /** What the job made can be used now, while it waits to be stopped. */
@@ -34,6 +36,8 @@ export type JobEvent = {
   /** Of the present step, since it began. At most ten a second. */
   | { readonly type: "advance"; readonly doneBytes: number }
   | { readonly type: "phase"; readonly name: string }
+  /** Of the present step. At most ten a second. */
+  | { readonly type: "count"; readonly done: number; readonly total: number | null; readonly what: string }
   | { readonly type: "note"; readonly message: string }
   /** What the job made can be used until it is stopped: the operation's result as it is now. */
   | { readonly type: "ready"; readonly result: unknown }

@@ -13,7 +13,7 @@ export interface ProgressPrinter {
 }
 
 /** What is drawn: one step at a time. */
-interface Drawing extends Required<Pick<Progress, "step" | "advance" | "phase" | "note">> {
+interface Drawing extends Required<Pick<Progress, "step" | "advance" | "phase" | "count" | "note">> {
   pause(): void;
   /** The step under way was not done. */
   stop(): void;
@@ -52,6 +52,9 @@ export function printProgress(options: ProgressOptions): ProgressPrinter {
         case "phase":
           drawing.phase(event.name);
           break;
+        case "count":
+          drawing.count(event.done, event.what, event.total ?? undefined);
+          break;
         case "note":
           drawing.note(event.message);
           break;
@@ -71,6 +74,8 @@ class Step {
   #doneBytes = 0;
   #advancedMs: number;
   #phase: string | undefined;
+  #counted: { readonly done: number; readonly what: string; readonly total: number | undefined } | undefined;
+  #firstCount = 0;
   /** Bytes done at past instants, oldest first. */
   #samples: { readonly atMs: number; readonly doneBytes: number }[];
 
@@ -93,6 +98,11 @@ class Step {
     this.#advancedMs = nowMs;
   }
 
+  count(done: number, what: string, total: number | undefined): void {
+    if (this.#counted === undefined) this.#firstCount = done;
+    this.#counted = { done, what: visible(what), total };
+  }
+
   elapsedMs(nowMs: number): number {
     return nowMs - this.#startedMs;
   }
@@ -103,17 +113,27 @@ class Step {
     return total !== undefined && total > 0 && this.#doneBytes <= total ? total : undefined;
   }
 
-  /** `1.2 GB of 3.4 GB`; empty before any byte. */
+  /** `1.2 GB of 3.4 GB` or `40 of 1000 sources`; empty before there is any. */
   amount(): string {
+    if (this.#counted !== undefined) {
+      const { done, what, total } = this.#counted;
+      return `${total === undefined ? done : `${done} of ${total}`} ${what}`;
+    }
     if (this.#doneBytes === 0) return "";
     const total = this.#knownTotal();
     return total === undefined ? formatBytes(this.#doneBytes) : `${formatBytes(this.#doneBytes)} of ${formatBytes(total)}`;
   }
 
-  /** `1.2 GB of 3.4 GB, 148 MB/s, 15 s left`, or `3.4 GB, indexes for 12 s`; empty before anything is known. */
+  /** `1.2 GB of 3.4 GB, 148 MB/s, 15 s left`, `40 of 1000 sources, 15 s left`, or `3.4 GB, indexes for 12 s`; empty before anything is known. */
   describe(nowMs: number): string {
     this.#samples.push({ atMs: nowMs, doneBytes: this.#doneBytes });
     while (this.#samples.length > 2 && nowMs - (this.#samples[1]?.atMs ?? nowMs) >= RATE_WINDOW_MS) this.#samples.shift();
+    if (this.#counted !== undefined) {
+      const { done, total = done } = this.#counted;
+      const lately = done - this.#firstCount;
+      const leftMs = lately === 0 ? 0 : ((total - done) * this.elapsedMs(nowMs)) / lately;
+      return leftMs < 1000 ? this.amount() : `${this.amount()}, ${formatDuration(leftMs)} left`;
+    }
     const working = `${this.#phase ?? "working"} for ${formatDuration(nowMs - this.#advancedMs)}`;
     if (this.#doneBytes === 0) return this.#phase === undefined ? "" : working;
     if (this.#phase !== undefined) return `${formatBytes(this.#doneBytes)}, ${working}`;
@@ -166,6 +186,7 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): Drawing 
     },
     advance: (sizeBytes) => step?.advance(sizeBytes, monotonicMs()),
     phase: (name) => step?.enter(name, monotonicMs()),
+    count: (done, what, total) => step?.count(done, what, total),
     note(message) {
       if (step !== undefined) clear();
       output.write(`${paint.yellow("!")} ${visible(message)}\n`);
@@ -199,6 +220,7 @@ function plainProgress({ output, monotonicMs }: ProgressOptions): Drawing {
     },
     advance: (sizeBytes) => step?.advance(sizeBytes, monotonicMs()),
     phase: (name) => step?.enter(name, monotonicMs()),
+    count: (done, what, total) => step?.count(done, what, total),
     note: (message) => output.write(`note: ${visible(message)}\n`),
     stop: () => close("stopped"),
     pause() {

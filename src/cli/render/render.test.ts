@@ -103,6 +103,27 @@ test("rate and time left come from what was done lately; work without bytes is t
   progress.pause();
 });
 
+test("things are counted, with the time left where their number is known", () => {
+  const output = recording();
+  let nowMs = 0;
+  const wide = { ...output, columns: 100, write: (text: string) => output.write(text) };
+  const progress = progressOf({ output: wide, paint: makePaint(false), monotonicMs: () => nowMs, mode: "live" });
+  progress.step("look");
+  progress.count(100, "sources", 1000);
+  nowMs = 2000;
+  progress.count(300, "sources", 1000);
+  progress.note("one");
+  assert.match(output.text, /look {2}300 of 1000 sources, 7\.0 s left/);
+  progress.step("read");
+  progress.count(5, "restore points");
+  nowMs = 4000;
+  progress.count(20, "restore points");
+  progress.note("two");
+  assert.match(output.text, /read {2}20 restore points\n?/);
+  progress.pause();
+  assert.ok(output.text.endsWith("read, 20 restore points (2.0 s)\n"));
+});
+
 test("an estimate that proves too small is no longer told", () => {
   const output = recording();
   const progress = progressOf({ output, paint: makePaint(false), monotonicMs: () => 0, mode: "plain" });

@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import type { Clock } from "../../ports/clock.ts";
 import type { Events, JobEvent, Progress } from "../../ports/progress.ts";
-import { about, bytes, instant, jobId, orNull, sourceName } from "../schemas.ts";
+import { about, bytes, count, instant, jobId, orNull, sourceName } from "../schemas.ts";
 
 const bare = { at: instant, job: orNull(jobId), source: orNull(sourceName) };
 const event = <T extends string, Fields extends z.core.$ZodShape>(type: T, fields: Fields, sentence: string) =>
@@ -14,6 +14,11 @@ export const jobEvent = z.discriminatedUnion("type", [
   event("step", { name: z.string(), totalBytes: orNull(bytes) }, "A step of it begins; how much it reads or writes, if that is known."),
   event("advance", { doneBytes: bytes }, "What the present step has done since it began. At most ten a second."),
   event("phase", { name: z.string() }, "The present step does work that is not measured in bytes, until it advances again."),
+  event(
+    "count",
+    { done: count, total: orNull(count), what: z.string() },
+    "So many things of the present step are done. At most ten a second.",
+  ),
   event("note", { message: z.string() }, "A sentence for the user."),
   event("ready", { result: z.unknown() }, "What the job made can be used until it is stopped: the result as it is now."),
   event("end", { outcome: z.enum(["done", "failed"]), code: orNull(z.string()) }, "The job has ended. `code`: of the error, or null."),
@@ -31,6 +36,7 @@ export class JobProgress implements Progress {
   #doneBytes = 0;
   #toldBytes = 0;
   #toldMs = 0;
+  #countedMs = Number.NEGATIVE_INFINITY;
 
   constructor(events: Events, clock: Clock) {
     this.#events = events;
@@ -61,6 +67,7 @@ export class JobProgress implements Progress {
     this.#settle();
     this.#doneBytes = 0;
     this.#toldBytes = 0;
+    this.#countedMs = Number.NEGATIVE_INFINITY;
     this.#tell({ type: "step", name, totalBytes: options?.totalBytes ?? null });
   }
 
@@ -72,6 +79,13 @@ export class JobProgress implements Progress {
   phase(name: string): void {
     this.#settle();
     this.#tell({ type: "phase", name });
+  }
+
+  count(done: number, what: string, total?: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (done !== total && nowMs - this.#countedMs < ADVANCE_EVERY_MS) return;
+    this.#countedMs = nowMs;
+    this.#tell({ type: "count", done, total: total ?? null, what });
   }
 
   note(message: string): void {

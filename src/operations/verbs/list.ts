@@ -7,6 +7,7 @@ import { type PointJson, pointJson } from "../../core/restore-point.ts";
 import { isStoredSource } from "../../repository/backups.ts";
 import { readAll } from "../../repository/read-all.ts";
 import { type LogWindows, logWindows } from "../archive/log-status.ts";
+import { counting } from "../jobs/counting.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { type AtProviders, atProviders, type ContinuousWindow } from "../points/at-providers.ts";
 import { byInstant, isAfter, pageOf, placeOf } from "../points/page.ts";
@@ -63,11 +64,16 @@ export const list = operation({
     const left = names.filter((name) => after === undefined || name >= after.source);
     const read: SourceList[] = [];
     const points: PointJson[] = [];
-    for (let at = 0; at < left.length && points.length <= pageSize; at += SOURCES_AT_ONCE) {
-      const some = await listSources(context, left.slice(at, at + SOURCES_AT_ONCE), limit);
-      read.push(...some);
-      for (const one of some) for (const point of one.points) if (isAfter(point, after)) points.push(point);
-    }
+    await counting(context.progress, { step: "read", what: "restore points" }, async (done) => {
+      for (let at = 0; at < left.length && points.length <= pageSize; at += SOURCES_AT_ONCE) {
+        const some = await listSources(context, left.slice(at, at + SOURCES_AT_ONCE), limit);
+        read.push(...some);
+        for (const one of some) {
+          for (const point of one.points) if (isAfter(point, after)) points.push(point);
+          done(one.points.length);
+        }
+      }
+    });
     const page = pageOf(points, pageSize);
     const last = page.nextCursor === null ? undefined : page.points.at(-1)?.source;
     const shown = read.filter(({ name }) => last === undefined || name <= last);

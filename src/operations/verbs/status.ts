@@ -4,6 +4,7 @@ import { parseDuration } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { verdictOf } from "../../core/monitors.ts";
 import { readAll } from "../../repository/read-all.ts";
+import { counting } from "../jobs/counting.ts";
 import { type OperationContext, operation, worstOf } from "../operation.ts";
 import { about, exitOf, healthReason, instant, sourceName, verdict } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
@@ -49,7 +50,13 @@ async function lookNow(context: OperationContext, name: string | undefined): Pro
   const sources = sourcesNamed(context, name);
   const at = context.clock.now();
   const shared = await sharedOf(context, context.signal);
-  const all = await readAll(sources, (one) => statusOf(context, one, context, shared));
+  const all = await counting(context.progress, { step: "look", what: "sources", total: sources.length }, (done) =>
+    readAll(sources, async (one) => {
+      const found = await statusOf(context, one, context, shared);
+      done(1);
+      return found;
+    }),
+  );
   const ofRepository = await repositoryReasons(context, storedOf(all), context);
   const looks = { at, repository: repositoryJson(ofRepository), sources: all.map(sourceJson) };
   await keepLooks(context, { ...looks, repository: name === undefined ? looks.repository : undefined });
