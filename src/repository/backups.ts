@@ -7,6 +7,7 @@ import type { Storage } from "../ports/storage.ts";
 import type { OpenKey, SealKey } from "../seal/keys.ts";
 import { seal, sealFrame } from "../seal/seal.ts";
 import { unseal } from "../seal/unseal.ts";
+import { segment } from "./fields.ts";
 import { encodeJson, getBytes } from "./json-object.ts";
 import {
   backupFolder,
@@ -141,8 +142,9 @@ export async function listStoredSources(storage: Storage, others: ReadonlyMap<st
   return sources;
 }
 
-/** Tells whether the source has objects in this repository. */
-export const isStoredSource = (storage: Storage, source: string): Promise<boolean> => holdsAnything(storage, sourceFolder(source));
+/** Tells whether the source has objects in this repository. A text that cannot name a source has none. */
+export const isStoredSource = async (storage: Storage, source: string): Promise<boolean> =>
+  segment.safeParse(source).success && (await holdsAnything(storage, sourceFolder(source)));
 
 async function holdsAnything(storage: Storage, prefix: string): Promise<boolean> {
   for await (const _ of storage.list(prefix)) return true;

@@ -112,6 +112,7 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
   const approving = { method: "POST", token: await service.token(["approver"]), body: { approval: "zzz" } };
   const cases: readonly (readonly [string, Promise<Response>, number, string])[] = [
     ["an unknown source", ask("/api/status?source=nope"), 404, "SOURCE_UNKNOWN"],
+    ["a look at a path in place of a source", ask("/api/list?source=../jobs"), 404, "SOURCE_UNKNOWN"],
     ["a parameter in place of a number", ask("/api/list?limit=x"), 422, "USAGE"],
     ["an unknown parameter", ask("/api/list?other=1"), 422, "USAGE"],
     ["an unknown path", ask("/api/nothing"), 404, "USAGE"],
@@ -125,6 +126,13 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
     ["a body in another form", ask("/api/hold", { method: "POST", body: {}, headers: { "content-type": "text/plain" } }), 415, "USAGE"],
     ["an approval that is not there", service.ask("/api/approve/plan", approving), 403, "APPROVAL_INVALID"],
     ["an unknown restore point", ask("/api/show?point=zzz"), 404, "POINT_UNKNOWN"],
+    ["a change of an unknown source", post("/api/backup", { source: "nope" }), 404, "SOURCE_UNKNOWN"],
+    ["a source that is the beginning of one", post("/api/drill", { source: "sho" }), 404, "SOURCE_UNKNOWN"],
+    ["a source without a name", post("/api/tick", { source: "" }), 404, "SOURCE_UNKNOWN"],
+    ["a path in place of a source", post("/api/resume", { source: "../jobs" }), 404, "SOURCE_UNKNOWN"],
+    ["a plan of an unknown source", post("/api/restore/plan", { source: "nope", into: "x" }), 404, "SOURCE_UNKNOWN"],
+    ["a change of an unknown restore point", post("/api/verify", { point: "zzz" }), 404, "POINT_UNKNOWN"],
+    ["a hold of an unknown restore point", post("/api/hold", { point: "zzz" }), 404, "POINT_UNKNOWN"],
   ];
   for (const [what, asked, status, code] of cases) {
     const response = await asked;
@@ -132,6 +140,9 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
     assert.deepEqual([response.status, body.status, body.code], [status, status, code], `${what}: ${body.detail}`);
     assert.equal(response.headers.get("content-type"), "application/problem+json", what);
   }
+  const unknown = await jsonOf(post("/api/backup", { source: "shp" }));
+  assert.match(unknown.detail, /^no source is called "shp" \(there are shop, blog\); did you mean "shop"\?$/);
+  assert.deepEqual((await jsonOf(ask("/api/jobs"))).jobs, [], "nothing began");
   assert.match((await jsonOf(await ask("/api/list?other=1"))).detail, /^the request of list is not valid: Unrecognized key: "other"$/);
   assert.equal((await ask("/api/restore")).headers.get("allow"), "POST");
   const preflight = await ask("/api/list", { method: "OPTIONS", headers: { origin: "https://evil.example" } });

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { asLifeboatError, EXIT, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
+import { refuseUnknown } from "../../operations/points/known.ts";
 import type { Events, JobEvent } from "../../ports/progress.ts";
 import type { Caller } from "../people/caller.ts";
 import type { Service } from "../service.ts";
@@ -47,15 +48,17 @@ export class Jobs {
 
   /**
    * Begins a job, or finds the one that this caller began with the same key. IDEMPOTENCY_KEY_REUSED: with another request.
-   * RATE_LIMITED: too many run.
+   * RATE_LIMITED: too many run. SOURCE_UNKNOWN, POINT_UNKNOWN: there is not what it names.
    */
   async begin(operation: ApiOperation, request: unknown, caller: Caller, key: string | undefined): Promise<ApiJob> {
     const store = await this.#open();
     const { clock } = this.#service;
     const idempotency = key === undefined ? undefined : { caller: caller.key, key };
     // A job that was begun with the key is told at any time. Without one, nothing is filed: the caller sends the same key again.
-    if (this.#running.size >= MOST_RUNNING && !(idempotency !== undefined && store.has(idempotency)))
+    const isKnown = idempotency !== undefined && store.has(idempotency);
+    if (this.#running.size >= MOST_RUNNING && !isKnown)
       throw new LifeboatError("RATE_LIMITED", `${MOST_RUNNING} jobs are running already`, { details: { retryAfterSeconds: 30 } });
+    if (!isKnown) await this.#service.use((context) => refuseUnknown(context, request, this.#service));
     const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
     const digest = createHash("sha256")
       .update(JSON.stringify([operation.name, sorted(request)]))
