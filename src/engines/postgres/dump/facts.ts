@@ -2,6 +2,7 @@
 import type { DatabaseFacts } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
 import { clusterIdentity } from "../connect/identity.ts";
+import { routinesWithBareNames } from "../features/bare-names.ts";
 import { collationReasons } from "../features/collations.ts";
 import { tablesThatRunCode } from "../fingerprint/planning.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
@@ -58,6 +59,9 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
   const refused = await tablesThatRunCode({ ask: (sql, values) => client.query(sql, values) }, null);
   for (const { name, reason } of refused.slice(0, NAMED)) warnings.push(`${name} is backed up and cannot be compared: ${reason}`);
   if (refused.length > NAMED) warnings.push(`so it is with ${refused.length - NAMED} more tables`);
+  const bare = await routinesWithBareNames(client);
+  warnings.push(...bare.slice(0, NAMED));
+  if (bare.length > NAMED) warnings.push(`so it is with ${bare.length - NAMED} more functions`);
   return {
     serverVersion: facts.version,
     serverMajor: Math.floor(client.serverVersionNumber / 10_000),

@@ -61,6 +61,16 @@ export const rolesOfProperties = (all: readonly TocEntry[]): string[] =>
     return role === undefined || role === "PUBLIC" ? [] : [plain(role)];
   });
 
+/** The path on which sessions of the archive's database find names without a schema. */
+export function pathOf(all: readonly TocEntry[]): string[] {
+  const values = statements(all).flatMap((text) => {
+    const [, role, name = "", value = ""] = SETTING.exec(text) ?? [];
+    return role === undefined && plain(name) === "search_path" ? [value] : [];
+  });
+  const names = values.at(-1)?.match(new RegExp(VALUE, "g")) ?? ["$user", "public"];
+  return names.map((name) => name.replace(/^E?'|'$/g, "").replaceAll("''", "'")).filter((name) => name !== "");
+}
+
 function propertiesIn(all: readonly TocEntry[], database: string, ordinary: (name: string) => boolean): Property[] {
   const found = statements(all).flatMap((text): Property[] => {
     const [, role, name = "", value = ""] = SETTING.exec(text) ?? [];

@@ -94,20 +94,31 @@ const PREVENTED: Readonly<Record<string, string>> = { "MATERIALIZED VIEW DATA": 
  * scratch an index or constraint whose code reaches another server, which code in scratch never does.
  */
 export class Prevented {
-  readonly omissions: Omission[] = [];
-  readonly #ids = new Set<number>();
+  readonly #omissions = new Map<number, Omission>();
   readonly #isolation: Isolation | undefined;
 
   constructor(isolation: Isolation | undefined) {
     this.#isolation = isolation;
   }
 
+  get omissions(): Omission[] {
+    return [...this.#omissions.values()];
+  }
+
+  has({ dumpId }: TocEntry): boolean {
+    return this.#omissions.has(dumpId);
+  }
+
+  /** Of what is loaded once more. */
+  forget(entries: readonly TocEntry[]): void {
+    for (const { dumpId } of entries) this.#omissions.delete(dumpId);
+  }
+
   excuses(entry: TocEntry, reason: string): boolean {
     const { kind, dumpId, dependencies } = entry;
     if (!(kind === "MATERIALIZED VIEW DATA" || (this.#isolation !== undefined && this.#isOfReaching(dependencies, reason)))) return false;
-    if (this.#ids.has(dumpId)) return true;
-    this.#ids.add(dumpId);
-    this.omissions.push({
+    if (this.#omissions.has(dumpId)) return true;
+    this.#omissions.set(dumpId, {
       kind: PREVENTED[kind] ?? kind.toLowerCase(),
       object: nameOf(entry),
       reason: reason.replace(/^COPY failed.*?ERROR: +/, ""),
@@ -116,6 +127,6 @@ export class Prevented {
   }
 
   #isOfReaching(dependencies: readonly number[], reason: string): boolean {
-    return REACHED_NOTHING.test(reason) || dependencies.some((id) => this.#ids.has(id));
+    return REACHED_NOTHING.test(reason) || dependencies.some((id) => this.#omissions.has(id));
   }
 }

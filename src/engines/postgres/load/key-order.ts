@@ -6,36 +6,43 @@ import { beginnings, referencedTable } from "./selection.ts";
 export function inKeyOrder(entries: readonly TocEntry[], all: readonly TocEntry[]): TocEntry[] {
   const data = new Map(entries.filter((entry) => entry.kind === "TABLE DATA").map((entry) => [`${entry.schema}.${entry.name}`, entry]));
   const references = referencesOf(all, data);
-  const ordered = new Set<TocEntry>();
-  const begun = new Set<string>();
-  const visit = (name: string) => {
-    begun.add(name);
-    return { name, referenced: (references.get(name) ?? []).values() };
-  };
-  for (const first of data.keys()) {
-    if (begun.has(first)) continue;
-    // A stack of our own: a chain of keys may be longer than the language's is deep.
-    const stack = [visit(first)];
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const next = top.referenced.next();
-      if (next.done === true) {
-        ordered.add(data.get(top.name) as TocEntry);
-        stack.pop();
-      } else if (!begun.has(next.value)) stack.push(visit(next.value));
-    }
-  }
+  const ordered = new Set(othersFirst(data.values(), (table) => references.get(table) ?? []));
   return [...ordered, ...entries.filter((entry) => !ordered.has(entry))];
 }
 
+/** Each after those that must be before it; within a circle, the given order stays. */
+export function othersFirst(all: Iterable<TocEntry>, before: (entry: TocEntry) => readonly TocEntry[]): TocEntry[] {
+  const ordered: TocEntry[] = [];
+  const begun = new Set<TocEntry>();
+  const begin = (entry: TocEntry) => {
+    begun.add(entry);
+    return { entry, before: before(entry).values() };
+  };
+  for (const first of all) {
+    if (begun.has(first)) continue;
+    // A stack of our own: a chain may be longer than the language's is deep.
+    const stack = [begin(first)];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const next = top.before.next();
+      if (next.done === true) {
+        ordered.push(top.entry);
+        stack.pop();
+      } else if (!begun.has(next.value)) stack.push(begin(next.value));
+    }
+  }
+  return ordered;
+}
+
 /** The tables that each table refers to, of those that are filled. */
-function referencesOf(all: readonly TocEntry[], data: ReadonlyMap<string, TocEntry>): Map<string, string[]> {
-  const references = new Map<string, string[]>();
+function referencesOf(all: readonly TocEntry[], data: ReadonlyMap<string, TocEntry>): Map<TocEntry, TocEntry[]> {
+  const references = new Map<TocEntry, TocEntry[]>();
   for (const key of all) {
     if (key.kind !== "FK CONSTRAINT") continue;
-    const referenced = referencedTable(key)?.replaceAll('"', "");
-    if (referenced === undefined || !data.has(referenced)) continue;
-    for (const table of beginnings(key)) {
-      if (!data.has(table)) continue;
+    const referenced = data.get(referencedTable(key)?.replaceAll('"', "") ?? "");
+    if (referenced === undefined) continue;
+    for (const name of beginnings(key)) {
+      const table = data.get(name);
+      if (table === undefined) continue;
       const known = references.get(table);
       if (known === undefined) references.set(table, [referenced]);
       else known.push(referenced);

@@ -1,8 +1,5 @@
 // Loads a plain archive file into a database: decides what is restored, makes room, and has pg_restore do it in parallel.
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
@@ -26,11 +23,11 @@ import { Prevented, setAside } from "./isolation.ts";
 import { inKeyOrder } from "./key-order.ts";
 import { makeLoader, ORPHANS_OWNER } from "./loader-role.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
+import { Reads } from "./reads.ts";
+import { restoreList } from "./restore-list.ts";
 import { rolesInRows } from "./role-values.ts";
 import { rolesOf } from "./roles.ts";
 import { fillTables, type RowsLoad, tablesOf } from "./rows-in.ts";
-import { watchRows } from "./rows-progress.ts";
-import { runRestore } from "./run.ts";
 import { LARGE_OBJECTS } from "./stages.ts";
 import { isSuperuser } from "./superuser.ts";
 import { dropPublic, occupantsOf } from "./target.ts";
@@ -75,14 +72,16 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const ownership = options.dataOnly
       ? { owners: false, without: new Set<number>(), notRestored: [] }
       : await decideOwnership(client, wanted.entries, options.owners);
-    const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
+    const reads = new Reads(walked.contents.entries);
+    const some = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
+    const entries = options.dataOnly === true ? reads.turns(some).flatMap((turn) => turn.entries) : reads.inOrder(some);
     const prevented = new Prevented(options.isolation);
     const live = await tablesBefore(client, wanted.tables, options);
     await makeRoom(client, wanted.tables, keeper, options);
     const tablespaces = await absentTablespaces(client, entries);
-    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options, without: tablespaces, prevented };
-    const run: LoaderLoad["run"] = (as, some, more, other) =>
-      restoreList(as, { ...list, ordered: some, restore: more.map((one) => (one === JOBS ? `--jobs=${jobs()}` : one)), signal: other });
+    const program = tools.programs.pg_restore.path;
+    const list = { archiveFile, walked, reads, program, client, options, without: tablespaces, prevented };
+    const run: LoaderLoad["run"] = (as, some, restore, signal) => restoreList(as, { ...list, ordered: some, restore, signal });
     const orphans = loader !== undefined && !ownership.owners && options.isolation === undefined && options.dataOnly !== true;
     const notRestored = [
       ...wanted.notRestored,
@@ -238,48 +237,3 @@ async function makeRoom(client: Client, tables: readonly TocEntry[], keeper: Kee
     });
   }
 }
-
-interface RestoreList {
-  readonly archiveFile: string;
-  readonly restore: readonly string[];
-  readonly ordered: readonly TocEntry[];
-  readonly walked: WalkedArchive;
-  readonly program: string;
-  readonly client: Client;
-  readonly options: LoadOptions;
-  readonly prevented: Prevented;
-  /** Tablespaces that the server lacks: pg_restore would continue after its error about each, and leave the table's rows out. */
-  readonly without: readonly string[];
-  /** Beside the load's own. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-async function restoreList(target: Connection, list: RestoreList): Promise<string[]> {
-  const { archiveFile, ordered, walked, options } = list;
-  const signals = [options.signal, list.signal].filter((signal) => signal !== undefined);
-  // Beside the archive, which the caller keeps in a private directory that is cleaned up even after a crash.
-  const directory = await mkdtemp(join(dirname(archiveFile), "restore-list-"));
-  const rows = watchRows(list.client, ordered, walked, options.progress);
-  try {
-    const file = join(directory, "entries");
-    await writeFile(file, ordered.map((entry) => `${entry.dumpId};\n`).join(""), { mode: 0o600 });
-    return await runRestore({
-      program: list.program,
-      target,
-      // Another role is the loader, which has its language from its making.
-      asked: target === list.client.connection ? list.client : undefined,
-      archiveFile,
-      arguments: [...list.restore, ...(list.without.length > 0 ? ["--no-tablespaces"] : []), `--use-list=${file}`],
-      entries: ordered,
-      signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
-      onDone: rows.done,
-      excuses: (entry, reason) => list.prevented.excuses(entry, reason),
-    });
-  } finally {
-    await rows.end();
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-/** Workers of pg_restore: each keeps a core of the server busy, often of this machine; one more fills the gaps (measured: 3 % on two cores, two more none). */
-const jobs = (): number => Math.min(8, Math.max(2, availableParallelism() + 1));

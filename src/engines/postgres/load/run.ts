@@ -18,22 +18,31 @@ export interface RestoreRun {
   readonly signal?: AbortSignal | undefined;
   /** Called with the dump id of each entry that is done. */
   readonly onDone: (dumpId: number) => void;
+  /** The path on which names without a schema are found, as the server writes it. Default: none is found. */
+  readonly path?: string | undefined;
   /** Whether an error of an entry says nothing against the backup. Called once for each error. Absent: every error is a problem. */
   readonly excuses?: ((entry: TocEntry, reason: string) => boolean) | undefined;
+}
+
+/** An error after which pg_restore continued. */
+export interface Problem {
+  /** For people, with the entry's kind and name. */
+  readonly text: string;
+  readonly entry?: TocEntry | undefined;
 }
 
 /**
  * Resolves with the errors after which pg_restore continued. Throws LOAD_FAILED when it gave up or the server went away,
  * DISK_FULL when the server ran out of space, or the abort's reason. pg_restore and its workers are gone by then.
  */
-export async function runRestore(run: RestoreRun): Promise<string[]> {
+export async function runRestore(run: RestoreRun): Promise<Problem[]> {
   const { target } = run;
   const listener = new RestoreListener(run.entries, run.onDone, run.excuses);
   const child = await startChild(
     run.program,
     ["--no-password", "--verbose", `--dbname=${databaseArgument(partsOf(target).database)}`, ...run.arguments, run.archiveFile],
     {
-      env: withSettings(programEnvironment(target, run.asked)),
+      env: withSettings(programEnvironment(target, run.asked), run.path),
       secrets: secretsOf(target),
       signal: run.signal,
       stdout: "ignore",
@@ -51,7 +60,10 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     if (status === 1 && listener.ignoredErrors > 0) return listener.accountedFor();
     await child.success(
       (message) =>
-        new LifeboatError("LOAD_FAILED", `the backup could not be loaded into ${target.label}: ${problems.at(-1) ?? lastLine(message)}`),
+        new LifeboatError(
+          "LOAD_FAILED",
+          `the backup could not be loaded into ${target.label}: ${problems.at(-1)?.text ?? lastLine(message)}`,
+        ),
     );
     return problems;
   } finally {
@@ -62,9 +74,16 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
 /** Indexes are built by sorting: with the server's usual 64 MB they spill to disk. Each worker builds one at a time. */
 const SETTINGS = "-c maintenance_work_mem=256MB";
 
-const withSettings = (environment: Record<string, string>): Record<string, string> => ({
+const withSettings = (environment: Record<string, string>, path: string | undefined): Record<string, string> => ({
   ...environment,
-  PGOPTIONS: `${SETTINGS} ${environment.PGOPTIONS ?? ""}`.trim(), // what the address says comes later, and wins
+  // What the address says comes later, and wins; but not over the path.
+  PGOPTIONS: [
+    SETTINGS,
+    environment.PGOPTIONS ?? "",
+    ...(path === undefined ? [] : [`-c search_path=${path.replaceAll(/[\\\s]/g, "\\$&")}`]),
+  ]
+    .join(" ")
+    .trim(),
 });
 
 /** pg_restore tells no SQLSTATE: only its words can be looked at, here at the edge. A write that meets the end of the disk is said to be short before one is said to fail. */
@@ -72,8 +91,8 @@ const DISK_FULL = /No space left on device|disk full|Disk quota exceeded|wrote o
 const LOST =
   /server closed the connection|terminating connection|connection to server|could not connect|connection not open|no connection to the server|the database system is/;
 
-function refuseFatal(problems: readonly string[], lost: string | undefined, { label }: Connection): void {
-  const full = problems.find((problem) => DISK_FULL.test(problem));
+function refuseFatal(problems: readonly Problem[], lost: string | undefined, { label }: Connection): void {
+  const full = problems.find(({ text }) => DISK_FULL.test(text))?.text;
   if (full !== undefined)
     throw new LifeboatError("DISK_FULL", `the server ran out of disk space while loading into ${label}: ${full}`, {
       hint: "free space on the server's disk, then restore again",
@@ -97,7 +116,7 @@ const MAX_LINE_CHARACTERS = 16 * 1024;
 
 /** Reads pg_restore's verbose messages line by line. Lines of detail are dropped: they may hold rows. Of a long line the beginning counts. */
 export class RestoreListener {
-  readonly problems: string[] = [];
+  readonly problems: Problem[] = [];
   /** The first problem that tells that the server went away. Code of the backup may fail to reach another server: that is an error of a statement. */
   lost: string | undefined;
   ignoredErrors = 0;
@@ -135,9 +154,9 @@ export class RestoreListener {
   }
 
   /** What went wrong, quoted, where pg_restore continued after errors: harmless ones are left out. */
-  accountedFor(): string[] {
+  accountedFor(): Problem[] {
     if (this.problems.length > 0 || this.ignoredErrors <= this.#harmlessErrors) return this.problems;
-    return [`pg_restore met ${this.ignoredErrors} errors, and said last: ${this.#lastWords}`];
+    return [{ text: `pg_restore met ${this.ignoredErrors} errors, and said last: ${this.#lastWords}` }];
   }
 
   #line(line: string): void {
@@ -167,7 +186,7 @@ export class RestoreListener {
     const where = describe(this.#place);
     const problem = where === "" || words.startsWith("COPY failed") ? words : `${where}: ${words}`;
     if (!/\bERROR: /.test(error) && LOST.test(error)) this.lost ??= problem;
-    this.problems.push(problem);
+    this.problems.push({ text: problem, entry: this.#place });
   }
 
   /** Without parallel workers, a table is done when the next one begins. Workers name what they finished themselves. */
