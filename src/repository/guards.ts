@@ -1,7 +1,7 @@
 // The state of a guarded change of a source: which point was taken, and how far it came. One signed object a source, so that a guard whose
 // process died, on this machine or another, is continued or rolled back by the next one.
 import * as z from "zod/mini";
-import { format, id, instant, prose, type Schema, segment, word } from "./fields.ts";
+import { format, id, instant, lsn, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { guardName } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import { changeSigned, getSigned } from "./signed.ts";
@@ -19,6 +19,10 @@ export interface GuardRecord {
   /** A failure is rolled back without asking. */
   readonly rollback: boolean;
   readonly point: { readonly id: string; readonly name: string };
+  /** The position in the source's log right before the command. Absent: the log has no archive. */
+  readonly position?: string | undefined;
+  /** When the command began. */
+  readonly commandAt?: string | undefined;
 }
 
 const schema: Schema<GuardRecord> = z.looseObject({
@@ -30,6 +34,8 @@ const schema: Schema<GuardRecord> = z.looseObject({
   stage: z.enum(GUARD_STAGES),
   rollback: z.boolean(),
   point: z.looseObject({ id: word, name: word }),
+  position: maybe(lsn),
+  commandAt: maybe(instant),
 });
 
 /** Undefined: none was ever begun, or no trusted key signed it. */

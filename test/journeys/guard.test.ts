@@ -9,6 +9,7 @@ import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { startRealNeon } from "../support/neon-sandbox.ts";
+import { beginWritten } from "../support/point-in-time.ts";
 import { freshDatabase, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
 
@@ -177,5 +178,43 @@ test("R40 a trial on a scratch copy shows locks and differences, and stops a bad
     database,
   );
   assert.equal((await world.run("guard", "shop", "--feature", "x", "--rehearse", "--json", "--", "true")).code, "USAGE");
+  await world.assertNothingLeft();
+});
+
+test("R40 R25 a failed change loses nothing committed before it where there is a log archive, or says what", {
+  skip,
+}, async (t) => {
+  const { world, shop: production, archive } = await beginWritten(t);
+  await query(production, SHOP);
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  Object.assign(world.env, { DATABASE_URL: production.url, PRODUCTION_URL: production.url });
+  const psql = (name: string, statements: string): string =>
+    `${postgresBin()}/psql -X -q -v ON_ERROR_STOP=1 -d "$${name}" -c "${statements}"`;
+  // The trial on the copy comes after the point and before the command: meanwhile the application commits a row.
+  const guard = async (id: number) => {
+    const between = psql("PRODUCTION_URL", `insert into public.users values (${id}, 'committed before the command')`);
+    const change = psql("DATABASE_URL", "delete from public.users where id < 20");
+    const command = `if test "$DATABASE_URL" != "$PRODUCTION_URL"; then ${between}; exit; fi; ${change}; exit 7`;
+    const rehearsed = ["--rehearse", "--env", "DATABASE_URL", "--rollback", "--json"];
+    return world.run("guard", "shop", "--feature", `change-${id}`, ...rehearsed, "--", "/bin/sh", "-c", command);
+  };
+  const rows = async () =>
+    (await query<{ id: number }>(production, "select id from public.users order by id"))
+      .map(({ id }) => id)
+      .filter((id) => id > 50 || id < 20);
+  const first = Array.from({ length: 19 }, (_, n) => n + 1);
+
+  const kept = await guard(1001);
+  const { outcome, position, rollback, lossSeconds } = kept.json();
+  assert.deepEqual([kept.exit, outcome, rollback.verdict, rollback.to, lossSeconds], [7, "rolled back", "pass", position, 0], kept.stderr);
+  assert.deepEqual(await rows(), [...first, 1001]);
+
+  // The log is no longer archived: the point is what is left, and the loss is told.
+  archive.kill("SIGTERM");
+  await archive.ended;
+  const lost = (await guard(1002)).json();
+  assert.deepEqual([lost.outcome, lost.rollback.verdict, lost.rollback.to], ["rolled back", "pass", "pre-deploy-change-1002"]);
+  assert.ok(lost.position !== null && lost.lossSeconds > 0, String(lost.lossSeconds));
+  assert.deepEqual(await rows(), [...first, 1001]);
   await world.assertNothingLeft();
 });

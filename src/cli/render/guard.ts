@@ -14,6 +14,14 @@ const MOST_SHOWN = 20;
 
 const endOf = ({ status, signal, seconds }: Command): string => `${signal ?? `status ${status}`} after ${formatDuration(seconds * 1000)}`;
 
+/** Beside what was written after the command had begun, which setting back always loses. */
+function lossOf({ outcome, position, lossSeconds, rollback }: Result): string | undefined {
+  if (lossSeconds === null || outcome === "succeeded") return undefined;
+  const lost = lossSeconds === 0 ? "nothing" : `the commits of ${formatDuration(lossSeconds * 1000)}`;
+  if (rollback !== null) return `${lost} before the command`;
+  return `setting back ${position === null ? "to the point " : ""}loses ${lost} before the command`;
+}
+
 function factsOf(result: Result): [string, string | undefined][] {
   const { point, expiresAt, command, trial, rollback, continued, reasons, altered } = result;
   const shown = (lines: readonly string[]): string =>
@@ -27,7 +35,8 @@ function factsOf(result: Result): [string, string | undefined][] {
     ["command", command === null ? undefined : endOf(command)],
     ["failed", shown(reasons)],
     ["changed", shown(altered)],
-    ["rolled back", rollback === null ? undefined : `${rollback.verdict} (job ${rollback.job})`],
+    ["rolled back", rollback === null ? undefined : `to ${rollback.to}: ${rollback.verdict} (job ${rollback.job})`],
+    ["data loss", lossOf(result)],
     ["kept", rollback?.kept?.name],
   ];
 }

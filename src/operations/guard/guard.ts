@@ -8,7 +8,18 @@ import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import type { Restored } from "../recovery/restore-request.ts";
 import { askAfterwards } from "./afterwards.ts";
-import { changeInWords, changesSince, type GuardPoint, releasePoint, rollBack, rollBackCommand, takePoint } from "./point.ts";
+import {
+  changeInWords,
+  changesSince,
+  type GuardPoint,
+  instantOf,
+  releasePoint,
+  rollBackCommand,
+  takePoint,
+  type WayBack,
+  wayInWords,
+} from "./point.ts";
+import { logEnd, setBack } from "./position.ts";
 import { type GuardedCommand, rehearse, type Trial } from "./rehearse.ts";
 
 export interface GuardRequest {
@@ -44,9 +55,15 @@ export interface Guarded {
   readonly reasons: readonly string[];
   /** What differs from the point, one sentence each, when it failed. */
   readonly changes: readonly string[];
-  /** The command that sets production back by hand. */
-  readonly by?: string | undefined;
-  readonly rollback?: { readonly job: string; readonly verdict: Verdict; readonly kept?: Restored["kept"] } | undefined;
+  /** The commands that set production back by hand, the one that loses least first. */
+  readonly by?: readonly string[] | undefined;
+  /** The position in the log right before the command. Absent: there is no archive that could reach it. */
+  readonly position?: string | undefined;
+  /** What setting back loses beside the change: the time between the way back and the command. Absent: no command ran. */
+  readonly lossMs?: number | undefined;
+  readonly rollback?:
+    | { readonly job: string; readonly to: string; readonly verdict: Verdict; readonly kept?: Restored["kept"] }
+    | undefined;
   /** When the point expires, after success. */
   readonly expiresAt?: Date | undefined;
 }
@@ -101,6 +118,7 @@ class Guarding {
   readonly #job: Job;
   /** Of the operations that it uses: each is a job of its own. */
   readonly #inner: Watch;
+  #before: Pick<GuardRecord, "position" | "commandAt"> = {};
 
   constructor(context: Context, source: Source, request: GuardRequest, programs: Programs, job: Job, { progress, actor }: Watch) {
     this.#context = context;
@@ -124,17 +142,19 @@ class Guarding {
       const reasons = [`the trial ended with ${endInWords(trial.command)}; production was not touched`];
       return { ...common, point, trial, outcome: "refused by trial", reasons, expiresAt };
     }
+    await this.#noteBefore(point);
     await this.#write(point, "command");
     const command = await this.#runCommand();
     this.#job.decide(`the command ended with ${endInWords(command)}`);
-    const found = { ...common, point, command, trial };
+    const found = { ...common, point, command, trial, ...(await this.#loss(point)) };
     if (command.status !== 0) return this.#failed(found, [`the command ended with ${endInWords(command)}`]);
     await this.#write(point, "checks");
     return this.#afterwards(found);
   }
 
-  async #continue({ job: continued, point, stage }: GuardRecord, common: Common): Promise<Guarded> {
-    const found = { ...common, point, continued };
+  async #continue({ job: continued, point, stage, position, commandAt }: GuardRecord, common: Common): Promise<Guarded> {
+    this.#before = { position, commandAt };
+    const found = { ...common, point, continued, ...(await this.#loss(point)) };
     this.#job.decide(`job ${continued} is continued`, stage === "checks" ? "its process ended before the checks" : INTERRUPTED[stage]);
     // Its children may have survived it.
     await this.#programs.endMarked(continued);
@@ -148,6 +168,22 @@ class Guarding {
     const { rehearse: variables, command, output = "stdout" } = this.#request;
     if (variables === undefined) return undefined;
     return rehearse(this.#context, this.#source, { point, variables, command, output }, this.#programs, this.#job, this.#inner);
+  }
+
+  /** What an application commits between the point and the command is not part of the change. */
+  async #noteBefore(point: GuardPoint): Promise<void> {
+    const end = await this.#job.step("log position", () => logEnd(this.#context, this.#source, this.#inner));
+    const position = "position" in end ? end.position : undefined;
+    this.#before = { position, commandAt: this.#context.clock.now().toISOString() };
+    const back = `a failure can be set back to ${position === undefined ? point.name : `log position ${position}`}`;
+    this.#job.decide(back, "why" in end ? `what is committed between ${point.name} and the command would be lost: ${end.why}` : undefined);
+  }
+
+  async #loss(point: GuardPoint, to?: WayBack): Promise<Pick<Guarded, "position" | "lossMs">> {
+    const { position, commandAt } = this.#before;
+    if (commandAt === undefined) return {};
+    if (to === undefined ? position !== undefined : to.kind === "lsn") return { position, lossMs: 0 };
+    return { position, lossMs: Math.max(0, Date.parse(commandAt) - (await instantOf(this.#context, this.#source, point)).getTime()) };
   }
 
   async #runCommand(): Promise<GuardedCommand> {
@@ -179,19 +215,24 @@ class Guarding {
     if (!decided) {
       this.#job.decide("verdict: the change failed, and production is left as it is", reasons.join("; "));
       await this.#write(found.point, "failed");
-      return { ...found, reasons, changes, outcome: "failed", by: rollBackCommand(this.#source, found.point) };
+      const ways = waysBack(found.point, this.#before.position);
+      return { ...found, reasons, changes, outcome: "failed", by: ways.map((way) => rollBackCommand(this.#source, way)) };
     }
-    this.#job.decide(`production is set back to ${found.point.name}`, reasons.join("; "));
     await this.#write(found.point, "rollback");
-    const { evidence, kept } = await this.#job.step("roll back", () => rollBack(this.#context, this.#source, found.point, this.#inner));
+    const ways = waysBack(found.point, this.#before.position);
+    const { to, restored } = await this.#job.step("roll back", () =>
+      setBack(this.#context, this.#source, { ways, reasons }, this.#job, this.#inner),
+    );
     await this.#write(found.point, "ended");
-    const rollback = { job: evidence.id, verdict: evidence.verdict, kept };
+    const { evidence, kept } = restored;
+    const rollback = { job: evidence.id, to: wayInWords(to), verdict: evidence.verdict, kept };
     this.#job.decide(
       `verdict: rolled back by job ${evidence.id}: ${evidence.verdict}`,
       kept && `the failed change is kept as ${kept.name}`,
     );
-    if (evidence.verdict !== "fail") return { ...found, reasons, changes, rollback, outcome: "rolled back" };
-    return { ...found, reasons: [...reasons, ...evidence.reasons], changes, rollback, outcome: "failed" };
+    const common = { ...found, changes, rollback, ...(await this.#loss(found.point, to)) };
+    if (evidence.verdict !== "fail") return { ...common, reasons, outcome: "rolled back" };
+    return { ...common, reasons: [...reasons, ...evidence.reasons], outcome: "failed" };
   }
 
   async #changes(point: GuardPoint): Promise<readonly string[]> {
@@ -216,9 +257,16 @@ class Guarding {
       stage,
       rollback,
       point,
+      ...this.#before,
     });
   }
 }
+
+/** The one that loses least first. */
+const waysBack = ({ id, name }: GuardPoint, position: string | undefined): readonly [...WayBack[], WayBack] => [
+  ...(position === undefined ? [] : [{ kind: "lsn", lsn: position } as const]),
+  { kind: "point", name: id, called: name },
+];
 
 const INTERRUPTED = {
   command: "the process of the guard ended while its command ran",

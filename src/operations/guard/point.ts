@@ -19,6 +19,15 @@ export interface GuardPoint {
   readonly name: string;
 }
 
+/** What production is set back to. */
+export type WayBack =
+  /** The position in the log right before the command. */
+  | { readonly kind: "lsn"; readonly lsn: string }
+  /** The point: what was committed between it and the command is lost. */
+  | { readonly kind: "point"; readonly name: string; readonly called: string };
+
+export const wayInWords = (way: WayBack): string => (way.kind === "lsn" ? way.lsn : way.called);
+
 /** A branch or snapshot where the provider holds such, read in full; else a backup whose stored bytes were read. */
 export async function takePoint(context: Context, source: Source, feature: string, watch: Watch): Promise<GuardPoint> {
   const reason = `before the guarded change ${feature}`;
@@ -65,14 +74,18 @@ async function fingerprintOf(context: Context, source: Source, { id }: GuardPoin
  * Production is set back to the point: in place at its provider, else by a database that takes its place. What it held is kept. The
  * health of the application does not decide here: it may be why the change failed, and must not bring that change back.
  */
-export async function rollBack(context: Context, source: Source, point: GuardPoint, watch: Watch): Promise<Restored> {
-  const to = { kind: "point", name: point.id } as const;
+export async function rollBack(context: Context, source: Source, to: WayBack, watch: Watch): Promise<Restored> {
   return restore(context, { ...source, health: undefined }, { to, inPlace: true, yes: source.name }, watch);
 }
 
 /** The same as a command. */
-export const rollBackCommand = ({ name, approval }: Source, { id }: GuardPoint): string =>
-  `lifeboat restore ${name} --to ${id} --in-place --yes ${name}${approval === true ? " --request-approval" : ""}`;
+export const rollBackCommand = ({ name, approval }: Source, to: WayBack): string =>
+  `lifeboat restore ${name} --to ${to.kind === "lsn" ? to.lsn : to.name} --in-place --yes ${name}${approval === true ? " --request-approval" : ""}`;
+
+/** The instant whose data the point holds. */
+export async function instantOf(context: Context, source: Source, { id }: GuardPoint): Promise<Date> {
+  return (await findAnyPoint(context, id, source.name)).entry.point.time;
+}
 
 /** The change succeeded: from now on the point is kept as long as the policy says. */
 export async function releasePoint(context: Context, source: Source, { id }: GuardPoint, watch: Watch): Promise<Date | undefined> {

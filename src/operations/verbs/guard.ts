@@ -40,6 +40,11 @@ export const guard = operation({
     feature: about(z.string(), "As in the request."),
     outcome: about(z.enum(["succeeded", "failed", "rolled back", "refused by trial"]), "`failed`: production is as the change left it."),
     point: about(z.strictObject({ id: z.string(), name: z.string() }), "What was taken before the change."),
+    position: about(orNull(z.string()), "The position in the log right before the command. Null: no log archive reaches it."),
+    lossSeconds: about(
+      orNull(seconds),
+      "What setting back loses beside the change: the time between the way back and the command. Null: no command ran.",
+    ),
     expiresAt: about(orNull(instant), "When the point expires. Null: it is on hold."),
     continued: about(orNull(jobId), "The interrupted guard that was ended."),
     command: about(orNull(command), "Null: it did not run in this guard."),
@@ -70,7 +75,14 @@ export const guard = operation({
     reasons: sentences("Why it failed, worst first."),
     altered: sentences("What differs from before, one sentence each."),
     rollback: about(
-      orNull(z.strictObject({ job: jobId, verdict, kept: about(orNull(kept), "What the failed change left, until `accept`.") })),
+      orNull(
+        z.strictObject({
+          job: jobId,
+          to: about(z.string(), "A position in the log, or the point's name."),
+          verdict,
+          kept: about(orNull(kept), "What the failed change left, until `accept`."),
+        }),
+      ),
       "How production was set back.",
     ),
     next: z.array(nextAction),
@@ -84,6 +96,8 @@ export const guard = operation({
     const { trial, rollback, point } = done;
     return {
       ...{ job: done.job, source: name, feature: done.feature, outcome: done.outcome, point: { id: point.id, name: point.name } },
+      position: done.position ?? null,
+      lossSeconds: done.lossMs === undefined ? null : inSeconds(done.lossMs),
       expiresAt: iso(done.expiresAt),
       continued: done.continued ?? null,
       command: done.command === undefined ? null : commandJson(done.command),
@@ -103,6 +117,7 @@ export const guard = operation({
           ? null
           : {
               job: rollback.job,
+              to: rollback.to,
               verdict: rollback.verdict,
               kept: rollback.kept === undefined ? null : { id: rollback.kept.id, name: rollback.kept.name },
             },
@@ -112,7 +127,7 @@ export const guard = operation({
   exit: ({ outcome }): ExitStatus => (outcome === "succeeded" ? EXIT.done : EXIT.failed),
 });
 
-function nextOf({ outcome, point, rollback, by }: Guarded, source: string) {
+function nextOf({ outcome, point, rollback, by = [] }: Guarded, source: string) {
   if (rollback?.kept !== undefined)
     return [
       {
@@ -122,7 +137,7 @@ function nextOf({ outcome, point, rollback, by }: Guarded, source: string) {
     ];
   if (outcome !== "failed") return [];
   return [
-    { commands: by === undefined ? [] : [by], text: "to set production back" },
+    ...by.map((command, index) => ({ commands: [command], text: index === 0 ? "to set production back" : "where that cannot be reached" })),
     { commands: [`lifeboat release ${point.id}`], text: "when the change is good after all" },
   ];
 }
