@@ -9,9 +9,12 @@ interface Monitor {
   readonly finds: string;
   /** What to do, with commands in backticks. SOURCE stands for the name of the source. */
   readonly next: string;
+  /** It is about the repository or the machine, and while it lasts no source counts as protected. */
+  readonly everySource?: true;
 }
 
 const critical = (finds: string, next: string): Monitor => ({ verdict: "fail", finds, next });
+const ofEverySource = (monitor: Monitor): Monitor => ({ ...monitor, everySource: true });
 const warning = (finds: string, next: string): Monitor => ({ verdict: "inconclusive", finds, next });
 
 const UNSIGNED =
@@ -101,14 +104,15 @@ export const MONITORS = {
     "stored log disappeared without a signed removal",
     "put it back; if it is lost for good, run `lifeboat acknowledge SOURCE --reason lost`",
   ),
-  REPOSITORY_UNREACHABLE: critical("the repository cannot be read", "run `lifeboat check`"),
-  REPOSITORY_FILLING: critical(
-    "the free space of the repository does not hold the next two backups of every source",
-    "make room, or make it writable again; `lifeboat expire` removes what has expired",
+  REPOSITORY_UNREACHABLE: ofEverySource(critical("the repository cannot be read", "run `lifeboat check`")),
+  REPOSITORY_FILLING: ofEverySource(
+    critical(
+      "the free space of the repository does not hold the next two backups of every source",
+      "make room, or make it writable again; `lifeboat expire` removes what has expired",
+    ),
   ),
-  KEY_MISSING: critical(
-    "a key that the configuration names, or that scheduled work requires, cannot be read or does not fit",
-    "run `lifeboat check`",
+  KEY_MISSING: ofEverySource(
+    critical("a key that the configuration names, or that scheduled work requires, cannot be read or does not fit", "run `lifeboat check`"),
   ),
   LEASE_INVALID: warning("a file among the leases is not a valid lease", "run `lifeboat jobs`"),
   LEASE_SILENT: warning("a running job no longer renews its lease: it is stuck", "run `lifeboat jobs`, and end that process"),
@@ -165,7 +169,7 @@ export const MONITORS = {
     "an item of work failed too often on the shared queue, or with an error that needs a person",
     "run `lifeboat workers`, correct the cause, then run `lifeboat workers release` with the item's key",
   ),
-  QUEUE_AWAY: critical("the shared queue does not answer, so workers take no work", "run `lifeboat workers`"),
+  QUEUE_AWAY: ofEverySource(critical("the shared queue does not answer, so workers take no work", "run `lifeboat workers`")),
   CONFIG_REFUSED: warning(
     "the service runs on the last valid configuration, because the file was changed to one that is not valid",
     "run `lifeboat check`",
@@ -190,6 +194,9 @@ export interface HealthReason {
 }
 
 export const verdictOf = (code: HealthCode): Exclude<Verdict, "pass"> => MONITORS[code].verdict;
+
+/** Whether no source counts as protected while it lasts, although it is about the repository or the machine. */
+export const concernsEverySource = (code: HealthCode): boolean => (MONITORS[code] as Monitor).everySource === true;
 
 /** Returns what to do about a finding, with the source's real name. */
 export const nextOfFinding = ({ code, next }: Pick<HealthReason, "code" | "next">, source: string | null): NextAction =>

@@ -14,7 +14,7 @@ test("R38 metrics of sources are written once for each beat, those of the proces
         return sources.entries();
       },
     };
-    return { at, durationMs: 5, verdict: "inconclusive", sources: Object.assign(sources, counted), open: [] };
+    return { at, durationMs: 5, verdict: "inconclusive", sources: Object.assign(sources, counted), codes: new Map(), open: [] };
   };
   let judgement: Judgement | undefined;
   let refusal: string | undefined;

@@ -23,6 +23,7 @@ export function judge(service: Service, keep: (judgement: Judgement) => void): P
       durationMs: clock.monotonicMs() - beganMs,
       verdict: found.verdict,
       sources: new Map([...context.sources.keys()].map((name) => [name, judged.get(name)])),
+      codes: found.codes,
       open: found.open,
     });
     for (const { type, alert } of found.events)

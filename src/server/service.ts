@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import type { Composed } from "../compose.ts";
 import type { Config } from "../config/load.ts";
 import type { Alert } from "../core/alerts.ts";
+import type { HealthCode } from "../core/monitors.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { SourceStatus } from "../operations/watch/status.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -17,6 +18,8 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** Of every source of the configuration. Undefined: it could not be judged. */
   readonly sources: ReadonlyMap<string, SourceStatus | undefined>;
+  /** The codes of what was found of each source, and under null of the repository and the machine. */
+  readonly codes: ReadonlyMap<string | null, readonly HealthCode[]>;
   readonly open: readonly Alert[];
 }
 

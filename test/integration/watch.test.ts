@@ -119,6 +119,8 @@ test("R36 settings lowered at Neon alert within a beat, policy or not, and close
   const unwritable = withStorage(context, { put: () => Promise.reject(new LifeboatError("STORAGE_UNREACHABLE", "no answer")) });
   assert.deepEqual(await told(unwritable), ["opened REPOSITORY_UNREACHABLE", "opened RETENTION_LOWERED history"]);
   assert.deepEqual(await told(unwritable), []);
+  const { verdict, isWell, codes } = await beat(unwritable, [], watch);
+  assert.deepEqual([verdict, isWell, codes.get(null)], ["fail", false, ["REPOSITORY_UNREACHABLE"]], "health and heartbeats say it");
   const unasked = Object.defineProperty(Object.create(source) as Source, "provider", {
     value: Object.defineProperty(Object.create(source.provider), "settings", {
       value: { read: () => Promise.reject(new LifeboatError("PROVIDER_UNREACHABLE", "no answer")) },
@@ -293,6 +295,8 @@ test("R36 a full repository opens one alert, repeats none, and closes what is ov
   const full = withStorage(unreachable.context, noSpace);
   assert.deepEqual(await told(full), ["opened REPOSITORY_FILLING"]);
   assert.deepEqual(await told(full), []);
+  // What health answers from: it is found, whether it was told before or not.
+  assert.deepEqual((await beat(full, [], watch)).codes.get(null), ["REPOSITORY_FILLING"]);
   const answering = withStorage(context, noSpace);
   assert.deepEqual(await told(answering), []);
   assert.deepEqual(await told(context), ["closed REPOSITORY_FILLING", "closed SOURCE_UNREACHABLE"]);

@@ -1,7 +1,7 @@
 // docs/monitoring.md, from the table of what every beat looks for.
 import { severityOf } from "../../src/core/alerts.ts";
 import { withNames } from "../../src/core/hints.ts";
-import { isHealthCode, MONITORS } from "../../src/core/monitors.ts";
+import { concernsEverySource, isHealthCode, MONITORS } from "../../src/core/monitors.ts";
 import { GENERATED, table } from "./markdown.ts";
 
 const INTRODUCTION = `# Monitoring
@@ -88,5 +88,9 @@ export function monitoringPage(): string {
     finds,
     withNames(next, { source: "shop" }),
   ]);
-  return [INTRODUCTION, table(["code", "severity", "what was found", "what to do next"], rows), TABLES, BRIEF].join("\n");
+  const every = Object.keys(MONITORS).filter((code) => isHealthCode(code) && concernsEverySource(code));
+  const everySource = `
+These are about the repository or the machine, and mean that no source is protected: ${every.map((code) => `\`${code}\``).join(", ")}.
+While one of them is found, \`/api/health/db/SOURCE\` of the service answers \`503\` for each source, with that code.`;
+  return [INTRODUCTION, table(["code", "severity", "what was found", "what to do next"], rows), everySource, TABLES, BRIEF].join("\n");
 }

@@ -28,6 +28,8 @@ import { settle, tell } from "./tell.ts";
 
 export interface Beat extends Omit<Told, "withheld"> {
   readonly verdict: Verdict;
+  /** The codes of what was found of each source, and under null of the repository and the machine. */
+  readonly codes: ReadonlyMap<string | null, readonly HealthCode[]>;
   /** Nothing critical was found, apart from first backups that are still being made. */
   readonly isWell: boolean;
   /** Of every source that could be judged. */
@@ -62,8 +64,14 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
 function beatOf({ verdict, statuses, looks }: Found, { withheld, ...told }: Told): Beat {
   const isAlarm = (source: string | null, code: HealthCode): boolean =>
     verdictOf(code) === "fail" && !(source !== null && withheld.has(source) && isUntilFirst(code));
+  const bySource = Map.groupBy(looks, ({ source }) => source);
+  const codes = new Map(
+    [...bySource].map(([source, of]) => [source, of.flatMap(({ reasons }) => reasons.map(({ code }) => code))] as const),
+  );
+  const isFail = [...codes.values()].flat().some((code) => verdictOf(code) === "fail");
   const isWell = !looks.some(({ source, reasons }) => reasons.some(({ code }) => isAlarm(source, code)));
-  return { verdict, isWell, statuses, ...told };
+  // That the state of alerts cannot be stored was found after the verdict.
+  return { verdict: isFail ? "fail" : verdict, codes, isWell, statuses, ...told };
 }
 
 /** Advances the alerts of the repository, which take over what this machine remembered for itself while it could not write there. */

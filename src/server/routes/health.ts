@@ -1,8 +1,9 @@
 // /api/health: what an uptime monitor asks every few seconds. It answers from the last beat's judgement, names no secret, and needs no
 // authentication. 200: protected, as far as is known. 503: not protected, or no longer known to be.
 import type { Context } from "hono";
+import { concernsEverySource, verdictOf } from "../../core/monitors.ts";
 import type { Verdict } from "../../core/verdict.ts";
-import type { SourceStatus } from "../../operations/watch/status.ts";
+import { worstOf } from "../../operations/operation.ts";
 import { ageMsOf, isOverdue } from "../monitor.ts";
 import type { Judgement, Routes, Service } from "../service.ts";
 
@@ -12,7 +13,7 @@ export const healthRoutes: Routes = (app, service) => {
     const source = c.req.param("source");
     const { sources } = service.config();
     if (!Object.hasOwn(sources, source)) return c.json({ code: "SOURCE_UNKNOWN" }, 404);
-    return answer(c, service, (judgement) => ofSource(source, judgement.sources.get(source)));
+    return answer(c, service, (judgement) => ofSource(source, judgement));
   });
 };
 
@@ -45,11 +46,16 @@ function ofAll({ verdict, sources, open }: Judgement): Answer {
   };
 }
 
-const ofSource = (source: string, status: SourceStatus | undefined): Answer => ({
-  source,
-  verdict: status?.verdict ?? "inconclusive",
-  judged: status !== undefined,
-  codes: [...new Set(status?.reasons.map(({ code }) => code))],
-  lastBackupAt: status?.latest?.endedAt.toISOString() ?? null,
-  exposureSeconds: status?.exposureMs === undefined ? null : Math.round(status.exposureMs / 1000),
-});
+/** What leaves every source unprotected is a finding of each. */
+function ofSource(source: string, { sources, codes: found }: Judgement): Answer {
+  const status = sources.get(source);
+  const codes = [...new Set([...(found.get(source) ?? []), ...(found.get(null) ?? []).filter(concernsEverySource)])];
+  return {
+    source,
+    verdict: worstOf([status?.verdict ?? "inconclusive", ...codes.map(verdictOf)]),
+    judged: status !== undefined,
+    codes,
+    lastBackupAt: status?.latest?.endedAt.toISOString() ?? null,
+    exposureSeconds: status?.exposureMs === undefined ? null : Math.round(status.exposureMs / 1000),
+  };
+}
