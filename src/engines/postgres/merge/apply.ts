@@ -219,7 +219,8 @@ async function change(
 async function update(client: Client, work: Work, hash: string, mayReplicate: boolean): Promise<void> {
   const { table, columns, work: list } = work;
   const keys = new Set(table.key.map(({ name }) => name));
-  const set = columns.flatMap(({ name, quoted }, i) => (keys.has(name) ? [] : [`${quoted} = w.v${i}`]));
+  const fixed = (name: string): boolean => table.key.some((key) => key.name === name && key.exact);
+  const set = columns.flatMap(({ name, quoted }, i) => (fixed(name) ? [] : [`${quoted} = w.v${i}`]));
   if (set.length === 0) return;
   const isUpdated = "w.now is not null and w.want is not null";
   const statement = `update ${fromOf(table)} t set ${set.join(", ")} from ${list} w where ${keyOfStage(work, "t", "w")} and ${isUpdated} and ${hash} = w.now`;

@@ -8,7 +8,7 @@ import { copyOut } from "../load/copy-out.ts";
 import type { SectionQuery } from "./changes.ts";
 import { type Pair, pairOf, type Sides } from "./compare.ts";
 import { type ForeignKey, isGiven, refers, wholeOf } from "./foreign-keys.ts";
-import { fromOf, keyColumns, rowHash, storedColumns, type Table } from "./tables.ts";
+import { fromOf, isExact, keyColumns, rowHash, storedColumns, type Table } from "./tables.ts";
 
 interface TableEntries {
   readonly pair: Pair;
@@ -52,6 +52,7 @@ export class Entries {
     );
     await this.#past.query(`analyze ${entries.list}`);
     if (!isComplete) await this.#lookUp(entries);
+    else if (!isExact(pair.past)) entries.extra -= await this.#join(entries, deleteExtra);
   }
 
   /** Follows foreign keys until nothing is added: rows that others refer to, and rows that refer to the ones that come back. */
@@ -108,6 +109,23 @@ export class Entries {
        delete from ${list} where expect is not distinct from want; drop table ${found}; analyze ${list}`,
     );
     await this.#live.query(`drop table ${asked}`);
+  }
+
+  /**
+   * A row whose key is written in another way on each side ("Bar", "BAR" of citext) was found twice, as missing and as extra: it is one
+   * that changed. Returns how many of these were counted as extra.
+   */
+  async #join(entries: TableEntries, deleteExtra: boolean): Promise<number> {
+    const { pair, list } = entries;
+    const count = async (): Promise<number> =>
+      Number(
+        (await this.#past.query<{ n: string }>(`select pg_catalog.count(*)::pg_catalog.text as n from ${list} where expect is null`))[0]?.n,
+      );
+    const missing = await count();
+    if (missing === 0) return 0;
+    await this.#lookUp(entries);
+    await this.#past.query(`delete from ${list} e using ${list} f where ${isSameEntry(pair.past, "f")} and e.ctid > f.ctid`);
+    return deleteExtra ? 0 : missing - (await count());
   }
 
   /** A temporary table of the live session, filled with keys from the copy. */

@@ -23,6 +23,8 @@ export interface KeyColumn {
   readonly name: string;
   /** The index's own equality, with its schema. */
   readonly equal: string;
+  /** What it calls equal is also written alike: not so of citext, numeric, float8, jsonb or a collation that ignores case. */
+  readonly exact: boolean;
 }
 
 export interface Table {
@@ -51,6 +53,9 @@ export interface Table {
   readonly triggers: readonly { readonly name: string; readonly enabled: string; readonly on: string }[];
   readonly sequences: readonly { readonly name: string; readonly column: string; readonly ascending: boolean }[];
 }
+
+/** Types of operator classes: boolean, bytea, "char", name, integers, text, oid, dates and times, uuid, pg_lsn, enums. */
+const EXACT_TYPES = "16, 17, 18, 19, 20, 21, 23, 25, 26, 1082, 1083, 1114, 1184, 2950, 3220, 3500";
 
 const QUERY = `
 with recursive base(oid, base) as (
@@ -94,9 +99,11 @@ select c.oid::bigint::pg_catalog.text as oid, c.nspname::pg_catalog.text as sche
     join pg_catalog.pg_proc f on f.oid = t.typoutput join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
   (select key.columns from pg_catalog.pg_index i cross join lateral (
-      select pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'equal', pg_catalog.format('operator(%I.%s)', n.nspname, o.oprname)) order by k.place) as columns,
+      select pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'equal', pg_catalog.format('operator(%I.%s)', n.nspname, o.oprname),
+          'exact', oc.opcintype in (${EXACT_TYPES}) and not exists (select from pg_catalog.pg_collation l where l.oid = k.sorting and not l.collisdeterministic)) order by k.place) as columns,
         pg_catalog.bool_and(a.attnotnull) as given, pg_catalog.count(*) as n
-      from rows from (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[])) with ordinality as k(attnum, class, place)
+      from rows from (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]))
+        with ordinality as k(attnum, class, sorting, place)
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
       join pg_catalog.pg_opclass oc on oc.oid = k.class
       join pg_catalog.pg_amop am on am.amopfamily = oc.opcfamily and am.amopstrategy = 3 and am.amoplefttype = oc.opcintype and am.amoprighttype = oc.opcintype
@@ -149,6 +156,9 @@ export const keyColumns = ({ key, columns }: Table): Column[] =>
     if (column === undefined) throw new Error("a key names a column that its table lacks");
     return column;
   });
+
+/** Whether two rows with one key also write it alike. */
+export const isExact = ({ key }: Table): boolean => key.every(({ exact }) => exact);
 
 /** Columns of `alias` as expressions that hash alike in every cluster. */
 const hashed = (columns: readonly Column[], alias: string): string[] =>
