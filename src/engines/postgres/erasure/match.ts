@@ -1,7 +1,7 @@
 // How a row is found by the hashes of its key: an expression that the server computes, the same as docs/forget.md gives for a restore by hand.
 import type { ErasedKeys } from "../../../core/erasure.ts";
 import { quoteText } from "../connect/quote.ts";
-import { type Column, type Table, textOf } from "../merge/tables.ts";
+import { type Column, keyTextOf, type Table } from "../merge/tables.ts";
 
 /** The columns of those names; of the first that is missing, its name. */
 export function columnsNamed({ columns }: Table, names: readonly string[]): readonly Column[] | string {
@@ -16,7 +16,7 @@ export function columnsNamed({ columns }: Table, names: readonly string[]): read
 
 /** The hash of the columns of row `alias`. */
 export function hashExpression(columns: readonly Column[], salt: string, alias: string): string {
-  const texts = columns.map((column) => textOf(column, alias)).join(", ");
+  const texts = columns.map((column) => keyTextOf(column, alias)).join(", ");
   const text = `${quoteText(salt)} || pg_catalog.array_to_json(array[${texts}])::pg_catalog.text`;
   return `pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(${text}, 'UTF8')), 'hex')`;
 }

@@ -9,7 +9,7 @@ import { sqlStateOf } from "../connect/translate.ts";
 import { matching } from "../dump/tables.ts";
 import { asSourceError } from "../fingerprint/failure.ts";
 import { checkedCondition } from "../merge/condition.ts";
-import { type Column, describeTables, keyColumns, type Table, textOf } from "../merge/tables.ts";
+import { type Column, describeTables, keyColumns, keyTextOf, type Table } from "../merge/tables.ts";
 import { columnsNamed, isErased } from "./match.ts";
 
 export async function selectKeys(given: Connection, selection: KeySelection): Promise<SelectedKeys> {
@@ -71,7 +71,7 @@ async function read(client: Client, columns: readonly Column[], keys: readonly (
     });
   }
   const typed = columns.map((column, i) => `k.k${i}::${castOf(column)} as v${i}`).join(", ");
-  const printed = columns.map((column, i) => `${textOf({ ...column, quoted: `v${i}` }, "t")} as t${i}`).join(", ");
+  const printed = columns.map((column, i) => `${keyTextOf({ ...column, quoted: `v${i}` }, "t")} as t${i}`).join(", ");
   const given = columns.map((_, i) => `pg_catalog.unnest($${i + 1}::pg_catalog.text[])`).join(", ");
   const names = columns.map((_, i) => `k${i}`).join(", ");
   const sql = `select ${printed} from (select ${typed} from rows from (${given}) as k(${names})) t`;
@@ -93,7 +93,7 @@ async function read(client: Client, columns: readonly Column[], keys: readonly (
 async function chosen(client: Client, table: Table, columns: readonly Column[], where: string): Promise<string[][]> {
   const condition = checkedCondition(where, (name) => table.columns.some((column) => column.name === name));
   const given = columns.map(({ quoted }) => `t.${quoted} is not null`).join(" and ");
-  const printed = columns.map((column, i) => `${textOf(column, "t")} as t${i}`).join(", ");
+  const printed = columns.map((column, i) => `${keyTextOf(column, "t")} as t${i}`).join(", ");
   const rows = await client.query<Record<string, string>>(
     `select distinct ${printed} from ${table.name} t where ${given} and ${condition}`,
   );

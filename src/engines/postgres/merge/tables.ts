@@ -207,5 +207,16 @@ export function rowDigest(table: Table, algorithm: RowAlgorithm, alias: string):
 /** A column as the text that its type prints. */
 export const textOf = ({ quoted, output }: Column, alias: string): string => `pg_catalog.textin(${output}(${alias}.${quoted}))`;
 
+const NUMERIC = 1700;
+
+/** The text of a value in a key: one text for all that numeric and citext call equal, however it is written. */
+export function keyTextOf(column: Column, alias: string): string {
+  const { quoted, output, typeOid } = column;
+  if (typeOid === NUMERIC) return `pg_catalog.textin(${output}(pg_catalog.trim_scale(${alias}.${quoted})))`;
+  const text = textOf(column, alias);
+  return output.endsWith("citextout") ? `pg_catalog.lower(${text})` : text;
+}
+
 /** Several columns as one row of texts; equal to none when one of them is null. */
-export const textsOf = (columns: readonly Column[], alias: string): string => `row(${columns.map((one) => textOf(one, alias)).join(", ")})`;
+export const textsOf = (columns: readonly Column[], alias: string): string =>
+  `row(${columns.map((one) => keyTextOf(one, alias)).join(", ")})`;
