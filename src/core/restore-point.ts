@@ -161,20 +161,34 @@ export type PointJson = ReturnType<typeof pointJson>;
 
 const dateOf = (text: string | null): Date | undefined => (text === null ? undefined : new Date(text));
 
-/** Converts it back. What the JSON does not hold is absent: `servesTo`, `preDeploy`, `acceptedAt`, `covers`. */
-export function pointOfJson({ signed, hold, ...json }: PointJson): RestorePoint {
+/** What the JSON does not hold, and is no matter of the configuration. */
+export type PointRest = Pick<RestorePoint, "servesTo" | "preDeploy" | "acceptedAt">;
+
+/** Converts it back. */
+export function pointOfJson(json: PointJson, { servesTo, preDeploy, acceptedAt }: PointRest): RestorePoint {
+  const { hold } = json;
   return {
-    ...json,
+    id: json.id,
+    source: json.source,
+    kind: json.kind,
+    name: json.name,
     time: new Date(json.time),
     endedAt: new Date(json.endedAt),
     expiresAt: dateOf(json.expiresAt),
+    sizeBytes: json.sizeBytes,
+    sourceBytes: json.sourceBytes,
     storageClass: json.storageClass ?? undefined,
+    tiers: json.tiers,
+    servesTo,
     hold: hold === null ? undefined : { by: hold.by, at: new Date(hold.at), reason: hold.reason ?? undefined },
+    preDeploy,
     verifiedAt: dateOf(json.verifiedAt),
     damagedAt: dateOf(json.damagedAt),
     reason: json.reason ?? undefined,
     note: json.note ?? undefined,
+    acceptedAt,
+    madeBy: json.madeBy,
     incomplete: json.incomplete ?? undefined,
-    ...(!signed && { unsigned: true as const }),
+    unsigned: json.signed ? undefined : true,
   };
 }

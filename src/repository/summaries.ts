@@ -102,7 +102,7 @@ export function summariesIn(source: string, { points, facts }: KeptPoints): Poin
   const listed = valuesOf<PointJson>(points);
   return valuesOf<Facts>(facts).map(({ folder, servesTo, acceptedAt, preDeploy, manifest }, at) => {
     const json = listed[at] as PointJson;
-    const point = { ...pointOfJson(json), preDeploy, servesTo: dateOf(servesTo), acceptedAt: dateOf(acceptedAt) };
+    const point = pointOfJson(json, { preDeploy, servesTo: dateOf(servesTo), acceptedAt: dateOf(acceptedAt) });
     return { source, folder, point, manifest: { ...manifest, kind: json.kind as Manifest["kind"] } };
   });
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type ConnectionOptions, createSecureContext, type SecureVersion } from "node:tls";
+import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureVersion } from "node:tls";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { SslMode } from "./parameters.ts";
 import type { ConnectionParts } from "./url.ts";
@@ -54,13 +54,24 @@ export function tlsOptions(parts: ConnectionParts, mode: SslMode): ConnectionOpt
     ...(most === undefined ? {} : { maxVersion: most as SecureVersion }),
   };
   try {
-    createSecureContext(options);
+    return { ...options, secureContext: contextOf(options) };
   } catch (cause) {
     const { code, message } = cause as { code?: string; message: string };
     const why = CONTEXT_FLAWS.find(([known]) => known.test(code ?? ""))?.[1] ?? message;
     throw new LifeboatError("CONFIG_INVALID", `the certificates for ${parts.host} cannot be used: ${why}`, { cause });
   }
-  return options;
+}
+
+/** Those made lately, by their options: with the system's authorities, to make one takes 50 ms of the processor. */
+const contexts = new Map<string, SecureContext>();
+const MOST_CONTEXTS = 16;
+
+function contextOf(options: ConnectionOptions): SecureContext {
+  const from = JSON.stringify(options);
+  const context = contexts.get(from) ?? createSecureContext(options);
+  if (contexts.size >= MOST_CONTEXTS && !contexts.has(from)) contexts.clear();
+  contexts.set(from, context);
+  return context;
 }
 
 const CONTEXT_FLAWS: readonly (readonly [RegExp, string])[] = [
