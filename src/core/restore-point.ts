@@ -161,7 +161,7 @@ export type PointJson = ReturnType<typeof pointJson>;
 
 const dateOf = (text: string | null): Date | undefined => (text === null ? undefined : new Date(text));
 
-/** What the JSON does not hold, and is no matter of the configuration. */
+/** What the JSON does not hold. `covers` depends on the configuration. */
 export type PointRest = Pick<RestorePoint, "servesTo" | "preDeploy" | "acceptedAt">;
 
 /** Converts it back. */
