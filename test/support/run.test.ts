@@ -7,15 +7,19 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { need } from "./require.ts";
 
-const runner = readFileSync(fileURLToPath(new URL("../run.ts", import.meta.url)), "utf8");
+/** The runner, and what it imports. */
+const FILES = ["test/run.ts", "tools/program.ts"].map((path) => ({
+  path,
+  text: readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8"),
+}));
 
 /** Runs the runner over one test file in a checkout of its own. */
 function runOver(t: TestContext, body: string, env: Record<string, string> = {}, ...args: string[]) {
   const place = mkdtempSync(join(tmpdir(), "run-"));
   t.after(() => rmSync(place, { recursive: true, force: true }));
-  mkdirSync(join(place, "test", "support"), { recursive: true });
+  for (const folder of ["test/support", "tools"]) mkdirSync(join(place, folder), { recursive: true });
   writeFileSync(join(place, "package.json"), '{ "type": "module" }');
-  writeFileSync(join(place, "test", "run.ts"), runner);
+  for (const { path, text } of FILES) writeFileSync(join(place, path), text);
   const files = args.includes("--within") ? ["one", "two"] : ["one"];
   for (const file of files)
     writeFileSync(

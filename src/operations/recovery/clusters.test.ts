@@ -140,7 +140,7 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
   };
   const context = {
     ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: () => "UTC", lifeboat: "0" },
-    catalog: { entries: async () => [], summaries: async () => [], flaws: () => [], close() {} },
+    catalog: { entries: async () => [], listed: async () => ({ points: [], summaries: [] }), flaws: () => [], close() {} },
   } as unknown as Context;
   return { context, source, clusters, asked, done, storage: repository.storage };
 }
