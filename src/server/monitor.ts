@@ -1,4 +1,5 @@
 // The monitor: a beat every so often, by the same functions as `tick` and `status`. Its last judgement is what health and metrics answer.
+import { alertInWords } from "../core/alerts.ts";
 import { beat, heartbeat } from "../operations/watch/beat.ts";
 import type { Judgement, Service } from "./service.ts";
 import { workContext } from "./work-context.ts";
@@ -26,8 +27,12 @@ export function judge(service: Service, keep: (judgement: Judgement) => void): P
       codes: found.codes,
       open: found.open,
     });
-    for (const { type, alert } of found.events)
-      log.warn(`alert ${type}: ${alert.message}`, { source: alert.source, code: alert.code, severity: alert.severity });
+    for (const event of found.events) {
+      const { type, alert } = event;
+      const isOver = type === "closed";
+      const line = `alert ${type}: ${isOver ? alertInWords(event) : alert.message}`;
+      log[isOver ? "info" : "warn"](line, { source: alert.source, code: alert.code, severity: alert.severity });
+    }
     const failed = found.told.flatMap(({ channel, error }) =>
       error === undefined ? [] : [`the channel ${channel} did not take an alert: ${error}`],
     );

@@ -132,12 +132,13 @@ test("R36 R37 many alerts are one email with their count, the worst first, and n
   const at = new Date("2026-11-28T02:00:00Z");
   await mailer(port).sendGroup?.({
     event: "opened",
-    alerts: [...down, hostileAlert({ severity: "warning" })],
+    alerts: [...down, hostileAlert({ severity: "warning", code: "NEVER_VERIFIED" })],
     at,
     next: "lifeboat status",
   });
   const [mail] = mails;
-  assert.equal(header(mail, "Subject"), "[Lifeboat] CRITICAL 41 alerts of 41 sources");
+  const subject = header(mail, "Subject").replaceAll("\r\n", "");
+  assert.equal(subject, "[Lifeboat] CRITICAL 41 alerts of 41 sources: BACKUP_OVERDUE (40), NEVER_VERIFIED (1)");
   assert.equal(header(mail, "Bcc") + header(mail, "In-Reply-To"), "");
   const text = mail?.text.replaceAll("=\r\n", "").replaceAll("=3D", "=") ?? "";
   assert.match(

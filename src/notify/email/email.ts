@@ -88,15 +88,16 @@ function mailOf(alert: Alert, from: string) {
 /** A message of its own: it answers none. */
 function groupMailOf(group: AlertGroup, from: string): ReturnType<typeof mailOf> {
   const { event, alerts, at } = group;
+  const text = groupTextOf(group, LIST_MAX);
   return {
-    ...bodyOf(groupTextOf(group, LIST_MAX), { severity: severityOf(alerts), at }, from),
+    ...bodyOf(text, { severity: severityOf(alerts), at }, from, text.summary),
     messageId: idOf(from, [event, at.toISOString(), ...alerts.map(({ identity }) => identity)]),
   };
 }
 
-const bodyOf = (text: AlertText, { severity, at }: Pick<Alert, "severity" | "at">, from: string) => ({
+const bodyOf = (text: AlertText, { severity, at }: Pick<Alert, "severity" | "at">, from: string, subject = text.headline) => ({
   from,
-  subject: clip(`[Lifeboat] ${text.headline}`, SUBJECT_MAX),
+  subject: clip(`[Lifeboat] ${subject}`, SUBJECT_MAX),
   text: plainText(text),
   html: htmlOf(text),
   date: at,

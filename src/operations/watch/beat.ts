@@ -58,7 +58,9 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   if (context.aside === undefined) throw found.away ?? new Error("the state of alerts cannot be written");
   const stored = found.away === undefined ? await readAlerts(context.repository, watch.signal).catch(() => undefined) : undefined;
   const beside = { ...found, looks: withoutKnown(looks, stored?.open ?? []) };
-  return beatOf(found, await advance(context, await context.aside.open(), beside, watch));
+  const told = await advance(context, await context.aside.open(), beside, watch);
+  // What the repository knows to be open still is.
+  return beatOf(found, { ...told, open: eachOnce([...(stored?.open ?? []), ...told.open]) });
 }
 
 function beatOf({ verdict, statuses, looks }: Found, { withheld, ...told }: Told): Beat {
@@ -196,8 +198,10 @@ export async function heartbeat({ notifiers }: Context, isWell: boolean, { signa
 /** The open alerts, as the last beat stored them. */
 export async function openAlerts(context: Context, signal: AbortSignal): Promise<readonly Alert[]> {
   const states = await Promise.all((await placesOf(context)).map((place) => readAlerts(place, signal)));
-  return [...new Map(states.flatMap(({ open }) => open).map((alert) => [alertIdentity(alert), alert])).values()];
+  return eachOnce(states.flatMap(({ open }) => open));
 }
+
+const eachOnce = (alerts: readonly Alert[]): Alert[] => [...new Map(alerts.map((alert) => [alertIdentity(alert), alert])).values()];
 
 /** The channel took a message: it is no longer in trouble. */
 export async function channelWorks(context: Context, names: ReadonlySet<string>): Promise<void> {
