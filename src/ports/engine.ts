@@ -267,7 +267,8 @@ export interface Engine {
   ): Promise<Replacement | undefined>;
 }
 
-export interface FitOptions extends Pick<LoadOptions, "tables" | "dataOnly" | "replace" | "removes" | "chosen" | "asSuperuser" | "signal"> {
+export interface FitOptions
+  extends Pick<LoadOptions, "tables" | "dataOnly" | "replace" | "removes" | "erased" | "chosen" | "asSuperuser" | "signal"> {
   /** Into the present database. */
   readonly existing: boolean;
 }

@@ -148,7 +148,7 @@ test("R61 rows in the erasure ledger stay erased after drills, restores, preview
   assert.match(audit, /wrong person/);
   const stored = readdirSync(world.repository, { recursive: true, encoding: "utf8" }).filter((name) => /\.(json|md)$/.test(name));
   for (const text of [audit, ...stored.map((name) => readFileSync(join(world.repository, name), "utf8"))])
-    assert.ok(!/u49@|0050|fifty/.test(text), "no key is stored in clear");
+    assert.ok(!/u49@|\b0050\b|fifty/.test(text), "no key is stored in clear");
   await world.assertNothingLeft();
 });
 
@@ -318,6 +318,40 @@ test("R10 R61 tables whose erased rows others refer to are replaced and undone w
   await lifeboat.run("undo", { job: undone.job, yes: "shop" });
   assert.deepEqual(await state(), now, "the undo's own set holds what was there");
   assert.equal((await restore({ ...change, dataOnly: true })).erasures?.rows, 2);
+  await world.assertNothingLeft();
+});
+
+test("R10 R61 plans foretell that rows of tables in use refer to a row that a load would erase", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create table users (id int primary key, name text); create table orders (n int primary key, user_id int not null references users);
+     insert into users select g, 'u' || g from generate_series(1, 9) g; insert into orders select g, g from generate_series(1, 9) g`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  const { lifeboat, forget, backup, restore } = await openLedgerWorld(t, world);
+  const to = await backup();
+  await query(shop, "update users set name = 'before' where id < 3");
+  const change = { to, into: partsOf(shop).database, tables: ["users"], dataOnly: true, replace: true, yes: "shop" };
+  const refilled = await restore(change);
+  const plans = async () => [
+    await lifeboat.plan("restore", { source: "shop", ...change }),
+    await lifeboat.plan("undo", { job: refilled.job, overwriteChanged: true }),
+  ];
+  const { entry } = await forget({ table: "users", keys: ["5"] });
+  const foretold = [
+    { code: "ERASURE_BLOCKED", message: "rows of public.orders refer to a row in the erasure ledger (orders_user_id_fkey)" },
+  ];
+  for (const { refusals } of await plans()) assert.deepEqual(refusals, foretold);
+  const blocked = await refusal(restore(change), "ERASURE_BLOCKED");
+  assert.match(blocked.hint, new RegExp(`lifeboat forget shop --table public.users --column id --keys-of ${entry.id} --follow`));
+  // The rows that refer to it are gone from the tables in use: nothing is in the way.
+  await query(shop, "delete from orders where user_id = 5");
+  assert.deepEqual(
+    (await plans()).flatMap(({ refusals }) => refusals),
+    [],
+  );
+  assert.equal((await restore(change)).erasures?.rows, 1);
   await world.assertNothingLeft();
 });
 

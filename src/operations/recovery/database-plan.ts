@@ -7,6 +7,7 @@ import type { FitOptions } from "../../ports/engine.ts";
 import type { RestoreTarget } from "../../ports/restore-target.ts";
 import { archiveOf, contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
+import { explained, type OpenLedger, openLedger } from "./erase.ts";
 import { isProduction, swapSteps } from "./own-database.ts";
 import { NOTHING, type PlanPart, routeParts } from "./plan.ts";
 import type { Resolved, Route } from "./resolve.ts";
@@ -201,14 +202,17 @@ export async function stateOf(
   }
   const only = partial && exists && request.replace === true && !source.engine.renamesDatabases;
   const inPlace = partial && exists && !only;
+  // Rows go into tables in use: what cannot be opened of the ledger is told by the check of the erasure itself.
+  const ledger = inPlace && dataOnly ? await openLedger(context, source.name, watch.signal) : undefined;
   const fitting = {
     tables: request.tables,
     dataOnly,
     replace: request.replace,
     asSuperuser: request.asSuperuser,
     existing: inPlace,
+    erased: ledger?.keys,
   };
-  const fit = await fitOf(context, source, route, place, fitting, watch);
+  const fit = await fitOf(context, source, route, place, fitting, ledger?.entries ?? [], watch);
   const production = !partial && (await isProduction(source, place, watch));
   const state = { route, place, exists, occupants, dataOnly, inPlace, only, production, ...fit };
   const replaces = request.replace === true && occupants.length > 0 && !inPlace;
@@ -232,7 +236,7 @@ async function irreplaceable(
   }
 }
 
-const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_UNKNOWN", "USAGE", "LOAD_FAILED"]);
+const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_UNKNOWN", "USAGE", "LOAD_FAILED", "ERASURE_BLOCKED"]);
 
 /** Looks only where an engine may say no, and only into the beginning of a backup. What cannot be read is met again by the restore. */
 async function fitOf(
@@ -241,6 +245,7 @@ async function fitOf(
   route: Route,
   place: RestoreTarget,
   options: FitOptions,
+  entries: OpenLedger["entries"],
   { signal }: Watch,
 ): Promise<Pick<DatabaseState, "misfit" | "unread">> {
   const { engine } = source;
@@ -253,7 +258,7 @@ async function fitOf(
   } catch (error) {
     signal.throwIfAborted();
     if (!isLifeboatError(error)) throw error;
-    return MISFITS.has(error.code) ? { misfit: error } : { unread: error };
+    return MISFITS.has(error.code) ? { misfit: explained(error, source, entries) } : { unread: error };
   }
 }
 

@@ -213,11 +213,11 @@ const notApplied = (why: string): Check => ({
 function blockedBy({ table, constraint, ...more }: Dangling, source: Pick<Source, "name">, entries: readonly Erasure[]): LifeboatError {
   const message = `rows of ${table} refer to a row in the erasure ledger (${constraint})`;
   const error = new LifeboatError("ERASURE_BLOCKED", message, { details: { table, columns: more.columns, parent: more.parent } });
-  return explained(error, source, entries) as LifeboatError;
+  return explained(error, source, entries);
 }
 
 /** With the command that records the rows in the way. */
-export function explained(error: unknown, source: Pick<Source, "name">, entries: readonly Erasure[]): unknown {
+export function explained<E>(error: E, source: Pick<Source, "name">, entries: readonly Erasure[]): E | LifeboatError {
   if (!isLifeboatError(error, "ERASURE_BLOCKED")) return error;
   const command = commandFor(source, entries, String(error.details.parent));
   if (command === undefined) return error;

@@ -12,7 +12,7 @@ import type { Context, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { requireDigest, withDigest } from "../plan-digest.ts";
-import { eraseAgain, explained, wholeLedger } from "./erase.ts";
+import { eraseAgain, explained, type OpenLedger, openLedger, wholeLedger } from "./erase.ts";
 import { advancing, bringBack } from "./load.ts";
 import { differencesOf, replacedTables, scopeOf } from "./replaced-tables.ts";
 import { type FoundUndo, type UndoneJob, type UndoRequest, withUndoSet } from "./undo-record.ts";
@@ -131,27 +131,31 @@ async function standingOf(
   const now = await job.step("compare", () =>
     source.engine.fingerprint(place.connection, scopeOf(archive), { signal: job.signal, progress: watch.progress }),
   );
+  const ledger = await openLedger(context, source.name, job.signal);
   const isDone = differencesOf(source, before, now, archive).length === 0;
   const changed = isDone || overwriteChanged ? undefined : refusalOf(record, after && differencesOf(source, after, now, archive));
   const refusal = isDone
     ? undefined
-    : (changed ?? (await misfitOf(source, place, archive, readUndoSet(stored, record, key, job.signal), job)));
+    : (changed ?? (await misfitOf(source, place, archive, readUndoSet(stored, record, key, job.signal), ledger, job)));
   return { archive, before, now, isDone, refusal };
 }
 
 /** Why the load would be refused. */
 async function misfitOf(
-  { engine }: FoundUndo["source"],
+  source: FoundUndo["source"],
   place: RestoreTarget,
   { tables, created, rowsOnly }: UndoArchive,
   bytes: AsyncIterable<Uint8Array>,
+  ledger: OpenLedger,
   { signal }: Job,
 ): Promise<LifeboatError | undefined> {
   try {
-    await engine.assertFits?.(place, bytes, { tables, removes: created, dataOnly: rowsOnly, replace: true, existing: true, signal });
+    const loads = { tables, removes: created, dataOnly: rowsOnly, replace: true, existing: true, erased: ledger.keys };
+    await source.engine.assertFits?.(place, bytes, { ...loads, signal });
     return undefined;
   } catch (error) {
     if (isLifeboatError(error, "LOAD_FAILED")) return error;
+    if (isLifeboatError(error, "ERASURE_BLOCKED")) return explained(error, source, ledger.entries);
     throw error;
   }
 }

@@ -9,8 +9,16 @@ import { conditionOf, targetsOf } from "./targets.ts";
 
 type TableName = { readonly schema: string; readonly name: string };
 
-/** ERASURE_BLOCKED when rows that stay refer to rows of these tables that are erased, as this session sees them. Tables that its role may not read are passed over. */
-export async function refuseBlocked(client: Client, keys: readonly ErasedKeys[], loaded: readonly TableName[]): Promise<void> {
+/**
+ * ERASURE_BLOCKED when rows that stay refer to rows of these tables that are erased, as this session sees them. Tables that its role may not
+ * read are passed over. `replaced`: asked before the load, which replaces all rows of the tables: only those of other tables stay.
+ */
+export async function refuseBlocked(
+  client: Client,
+  keys: readonly ErasedKeys[],
+  loaded: readonly TableName[],
+  replaced = false,
+): Promise<void> {
   if (keys.length === 0) return;
   const asker = { ask: (sql: string, values?: readonly unknown[]) => client.query(sql, values) };
   const tables = { all: (await describeTables(asker, [])).filter(({ readable }) => readable), references: await foreignKeys(asker) };
@@ -30,7 +38,7 @@ export async function refuseBlocked(client: Client, keys: readonly ErasedKeys[],
   }
   const links = tables.references.flatMap((key) => {
     const link = linkOf(tables.all, key);
-    return link === undefined ? [] : [{ link, key }];
+    return link === undefined || (replaced && chosen.has(link.table)) ? [] : [{ link, key }];
   });
   const deleting = links.filter(({ key }) => key.onDelete === "delete");
   await spread(

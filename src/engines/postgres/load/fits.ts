@@ -7,6 +7,7 @@ import { readContents, type TocEntry } from "../archive/contents.ts";
 import { type Client, openClient, ordinaryPath } from "../connect/client.ts";
 import { directConnection } from "../connect/pooled.ts";
 import { chooseTables, listTables } from "../dump/tables.ts";
+import { refuseBlocked } from "../erasure/obstacle.ts";
 import { hasBareName } from "../fingerprint/scope.ts";
 import { sessionOf } from "../fingerprint/session.ts";
 import { refuseChildren } from "./before.ts";
@@ -15,11 +16,11 @@ import { existing, OTHERWISE } from "./clear.ts";
 import { namesOf } from "./hold-still.ts";
 import { setAside } from "./isolation.ts";
 import { refuseMissingExtensions } from "./preflight.ts";
-import { refuseMissingTables } from "./rows-in.ts";
+import { refuseMissingTables, tablesOf } from "./rows-in.ts";
 import { selectTables } from "./selection.ts";
 import { isSuperuser } from "./superuser.ts";
 
-/** Throws TABLE_UNKNOWN, USAGE, or LOAD_FAILED. Without an archive, the tables are those of the database that the names mean. */
+/** Throws TABLE_UNKNOWN, USAGE, LOAD_FAILED, or ERASURE_BLOCKED. Without an archive, the tables are those of the database that the names mean. */
 export async function assertFits(
   target: RestoreTarget,
   archive: AsyncIterable<Uint8Array> | undefined,
@@ -37,7 +38,11 @@ export async function assertFits(
     // Tables that are there are not replaced unless it is asked for, which the caller knows.
     if (!dataOnly && options.replace !== true) return;
     const wanted = kept && (await choose(client, kept, { tables, dataOnly, replace: true, chosen: options.chosen }));
-    if (dataOnly) return await refuseMissingTables(client, wanted?.entries ?? []);
+    if (dataOnly) {
+      const entries = wanted?.entries ?? [];
+      await refuseMissingTables(client, entries);
+      return await refuseBlocked(client, options.erased ?? [], tablesOf(entries), options.replace === true);
+    }
     await refuseMissingExtensions(client, wanted?.entries ?? []);
     const removed = await namesOf(client, options.removes ?? []);
     const names = wanted === undefined ? await meant(client, options) : await existing(client, [...wanted.tables, ...removed]);
