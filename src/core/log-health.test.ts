@@ -92,4 +92,8 @@ test("R25 a tablespace that the newest base backup lacks asks for a new one befo
   const [found] = logReasons({ ...sound, newTablespaces: ["fast"] });
   assert.equal(found?.code, "BASE_OUTDATED");
   assert.match(found?.message ?? "", /tablespace fast was created after the newest base backup/);
+  // It was dropped again: only the log tells of it.
+  const [gone] = logReasons({ ...sound, tablespaceAt: "0/5000028" });
+  assert.equal(gone?.code, "BASE_OUTDATED");
+  assert.match(gone?.message ?? "", /a tablespace was created at 0\/5000028, after the newest base backup: no instant after that/);
 });

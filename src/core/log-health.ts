@@ -26,6 +26,8 @@ export interface LogHealthFacts {
   readonly baseMadeBy?: string | undefined;
   /** Tablespaces, by name, that were created after the newest base backup, when the source was queried. */
   readonly newTablespaces?: readonly string[] | undefined;
+  /** The position after the newest base backup at which one was created that may be gone again. */
+  readonly tablespaceAt?: string | undefined;
   /** The replication slot, when the source was queried. */
   readonly slot?:
     | { readonly name: string; readonly exists: boolean; readonly active: boolean; readonly keptBytes: number; readonly state: string }
@@ -42,9 +44,10 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
       segments === 0 ? `there is neither a ${baseCalled} nor any log` : `there are ${segments} log segments and no ${baseCalled}`;
     yield { code: "NO_BASE", message: `${what}, so no past instant can be reached`, next: `run ${newBase(facts)}` };
   }
-  const { newTablespaces: [tablespace] = [] } = facts;
-  if (bases > 0 && tablespace !== undefined) {
-    const message = `tablespace ${tablespace} was created after the newest ${baseCalled}: no instant after that can be recovered`;
+  const { newTablespaces: [tablespace] = [], tablespaceAt } = facts;
+  if (bases > 0 && (tablespace !== undefined || tablespaceAt !== undefined)) {
+    const which = tablespace === undefined ? `a tablespace was created at ${tablespaceAt},` : `tablespace ${tablespace} was created`;
+    const message = `${which} after the newest ${baseCalled}: no instant after that can be recovered`;
     yield { code: "BASE_OUTDATED", message };
   }
   if (segments === 0 && windowMs !== undefined && bases > 0) {

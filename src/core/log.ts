@@ -48,6 +48,8 @@ export interface SegmentFacts {
   readonly firstCommit?: CommitMark | undefined;
   readonly lastCommit?: CommitMark | undefined;
   readonly maxCommitAt?: Micros | undefined;
+  /** The last record that creates a tablespace: a replay would write to the place that the source has for it, and stops before. */
+  readonly placesAt?: string | undefined;
   /** The state of a record that continues in the next segment. Opaque; passed to the reader of that segment. */
   readonly tail?: unknown;
 }

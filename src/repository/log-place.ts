@@ -44,6 +44,7 @@ export const segmentSchema: Schema<LogSegment> = z.looseObject({
   firstCommit: maybe(z.looseObject({ lsn, previousEnd: lsn, at: instant })),
   lastCommit: maybe(z.looseObject({ lsn, previousEnd: lsn, at: instant })),
   maxCommitAt: maybe(instant),
+  placesAt: maybe(lsn),
   archivedAt: instant,
   plain: facts,
   stored: facts,

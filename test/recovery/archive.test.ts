@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { copyFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { basePoints, beginArchiveWorld, flipByte, segmentFiles, statusOf, until } from "../support/archive.ts";
-import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import { archiveSource, basePoints, beginArchiveWorld, flipByte, segmentFiles, statusOf, until } from "../support/archive.ts";
+import { tablespaceDirectory } from "../support/base-world.ts";
+import { freshDatabase, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -122,4 +124,51 @@ test("R25 archive_command stores each file once, in any order", { skip }, async 
   rmSync(other);
   assert.equal((await world.run("archive", "shop", "--json", "--segment", join(folder, "nothing"))).code, "USAGE");
   await world.assertNothingLeft();
+});
+
+test("R25 archive_command of another server is refused, unless the source was made anew as that server", { skip }, async (t) => {
+  const { cluster, world } = await beginArchiveWorld(t);
+  const other = await testCluster({ settings: archiveSource });
+  t.after(() => other.stop());
+  const elsewhere = await freshDatabase("shop", other);
+  const closedSegment = async (connection: Connection, data: string): Promise<string> => {
+    const [{ name } = { name: "" }] = await query<{ name: string }>(connection, "select pg_walfile_name(pg_current_wal_lsn()) as name");
+    await query(connection, "create table if not exists written (n int); insert into written values (1); select pg_switch_wal()");
+    return join(data, "pg_wal", name);
+  };
+  const hand = (path: string) => world.run("archive", "shop", "--json", "--segment", path);
+  const foreign = await closedSegment(elsewhere, other.data);
+  // Only the base backup says whose archive it is; then the segments do, before and after.
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  const first = await hand(foreign);
+  assert.deepEqual([first.exit, first.code], [30, "LOG_INVALID"], first.stderr);
+  assert.match(first.message ?? "", /is of another database cluster \(\d+\) than the archive of shop \(\d+\), and was not stored$/);
+  const own = await closedSegment(cluster.connection("shop"), cluster.data);
+  assert.equal((await hand(own)).exit, 0);
+  assert.equal((await hand(await closedSegment(elsewhere, other.data))).code, "LOG_INVALID");
+  const { log } = await statusOf(world);
+  assert.deepEqual([log.segments, log.flaws], [1, []]);
+  Object.assign(world.env, { URL_SHOP: elsewhere.url });
+  const renewed = await hand(await closedSegment(elsewhere, other.data));
+  assert.equal(renewed.exit, 0, renewed.stderr);
+  await world.assertNothingLeft();
+});
+
+test("R25 R54 a tablespace that was created and dropped after the newest base backup asks for a new one", { skip }, async (t) => {
+  const { cluster, world } = await beginArchiveWorld(t);
+  const shop = cluster.connection("shop");
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  await query(shop, `create tablespace late location '${await tablespaceDirectory(t)}'`);
+  const [{ name } = { name: "" }] = await query<{ name: string }>(shop, "select pg_walfile_name(pg_current_wal_lsn()) as name");
+  for (const statement of ["drop tablespace late", "create table written ()", "select pg_switch_wal()"]) await query(shop, statement);
+  await world.expect(0, "archive", "shop", "--segment", join(cluster.data, "pg_wal", name));
+  const outdated = async () => (await statusOf(world)).reasons.filter(({ code }: { code: string }) => code === "BASE_OUTDATED");
+  const [told, ...others] = await outdated();
+  assert.match(
+    told?.message ?? "",
+    /^a tablespace was created at 0\/[0-9A-F]+, after the newest base backup: no instant after that can be recovered$/,
+  );
+  assert.deepEqual(others, []);
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  assert.deepEqual(await outdated(), []);
 });

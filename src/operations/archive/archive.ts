@@ -224,7 +224,7 @@ export async function archiveFile(context: Context, source: Source, path: string
       hint: `write archive_command = 'lifeboat --config FILE archive ${source.name} --segment %p' and let the server's user read FILE`,
     });
   }
-  return takeIn(context, source, basename(path), bytes, { signal: watch.signal });
+  return takeIn(context, source, basename(path), bytes, { handedOver: true, signal: watch.signal });
 }
 
 /** Drops the slot: the server no longer retains log for the archive. LEASE_HELD while an archive runs; CAPABILITY_MISSING without slots. */

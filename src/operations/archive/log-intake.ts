@@ -2,7 +2,7 @@
 // and the archive_command form both use it.
 import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import type { LogSegment } from "../../core/log.ts";
+import type { LogSegment, SegmentFacts } from "../../core/log.ts";
 import { compareLsn, parseLsn, segmentNameAt, timelineAt } from "../../core/lsn.ts";
 import type { LogEngine } from "../../ports/log.ts";
 import type { PhysicalEngine } from "../../ports/physical.ts";
@@ -18,6 +18,7 @@ import {
 import { placeOf } from "../../repository/log-place.ts";
 import { readWhole } from "../../repository/whole.ts";
 import type { Context, Source } from "../context.ts";
+import { logOf } from "./log-view.ts";
 
 export interface TakenIn {
   readonly name: string;
@@ -32,6 +33,8 @@ export interface IntakeOptions {
   readonly signal?: AbortSignal | undefined;
   /** The segment stored last, if the caller has it: saves a request to the storage. */
   readonly last?: LogSegment | undefined;
+  /** A server's archive_command hands it over: it may be the wrong server's. */
+  readonly handedOver?: boolean | undefined;
 }
 
 /** The engine's log reader. CAPABILITY_MISSING. */
@@ -77,12 +80,55 @@ export async function takeIn(
       ? await segmentBefore(context, source.name, segmentName, bytes.length, options)
       : await segmentEndingAt(context, source.name, startsAt, options);
   const { facts, linked } = physical.readSegment(name, bytes, before);
+  if (options.handedOver === true) await refuseForeign(context, source, facts, before, signal);
   const previous = linked && before !== undefined ? { name: before.name, sha256: before.plain.sha256 } : undefined;
   const segment = { ...facts, source: source.name, archivedAt, previous };
   const stored = await storeSegment(context.repository, context.sealKey, segment, bytes, { lockUntil, signal });
   if (!facts.partial) await linkNext(context, source, stored.record, signal);
   const notice = previous === undefined ? await noticeOf(context, source.name, stored.record, before) : undefined;
   return { name, outcome: outcomeOf(stored), segment: stored.record, notice };
+}
+
+/**
+ * LOG_INVALID for a segment of another database cluster than that of the archive. Where the source's own server is that cluster now (it was
+ * made anew, or upgraded), the segment is its own.
+ */
+async function refuseForeign(
+  context: Context,
+  source: Source,
+  { name, systemIdentifier }: SegmentFacts,
+  before: LogSegment | undefined,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
+  const known = before?.systemIdentifier ?? (await systemOf(context, source.name, signal));
+  if (known === undefined || known === systemIdentifier) return;
+  const asked = await askSystem(source, signal);
+  if (asked === systemIdentifier) return;
+  const whose = `of another database cluster (${systemIdentifier}) than the archive of ${source.name} (${known})`;
+  throw new LifeboatError("LOG_INVALID", `log segment ${name} is ${whose}, and was not stored`, {
+    hint: `in the archive_command of that server, name the source that is that server, not ${source.name}`,
+    details: { segment: name, systemIdentifier, archived: known, server: asked },
+  });
+}
+
+/** Of the newest base backup, else of the newest segment. */
+async function systemOf(context: Context, source: string, signal: AbortSignal): Promise<string | undefined> {
+  const { bases, log } = await logOf(context, source, signal);
+  return (bases.at(-1)?.facts ?? log.segments.at(-1))?.systemIdentifier;
+}
+
+const ASK_MS = 15_000;
+
+/** Undefined: it does not answer, and PostgreSQL hands the segment over again. */
+async function askSystem(source: Source, given: AbortSignal): Promise<string | undefined> {
+  const signal = AbortSignal.any([given, AbortSignal.timeout(ASK_MS)]);
+  try {
+    return (await logEngineOf(source).logState(await source.provider.connection({ signal }), undefined, { signal })).systemIdentifier;
+  } catch (error) {
+    given.throwIfAborted();
+    if (isLifeboatError(error, "BUG") && !signal.aborted) throw error;
+    return undefined;
+  }
 }
 
 const outcomeOf = (stored: Stored<unknown>): "stored" | "known" => (stored.existed ? "known" : "stored");

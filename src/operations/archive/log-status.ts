@@ -2,6 +2,7 @@
 import { asLifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import { logReasons } from "../../core/log-health.ts";
+import { compareLsn } from "../../core/lsn.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import type { LogState } from "../../ports/log.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -52,6 +53,7 @@ export async function logStatus(
     rpoSeconds: source.objective.rpoSeconds,
     baseCalled: source.engine.physical === undefined ? "full backup" : "base backup",
     newTablespaces: newTablespaces(bases, state),
+    tablespaceAt: tablespaceAt(found),
     ...(source.engine.physical === undefined ? { baseMadeBy: "lifeboat backup SOURCE" } : {}),
     slot,
     system: state?.systemIdentifier,
@@ -82,6 +84,17 @@ function newTablespaces(bases: SourceLog<SummaryEntry>["bases"], state: LogState
   if (newest === undefined) return [];
   const known = new Set(newest.tablespaces.map(({ oid }) => oid));
   return (state?.tablespaces ?? []).filter(({ oid }) => !known.has(oid)).map(({ name }) => name);
+}
+
+/** The log tells of one that was dropped again too. */
+function tablespaceAt({ bases, log }: SourceLog<SummaryEntry>): string | undefined {
+  const newest = bases.filter(({ facts }) => facts.segmentBytes !== undefined).at(-1)?.facts;
+  if (newest === undefined) return undefined;
+  const { systemIdentifier, endLsn } = newest;
+  const later = log.segments.filter(
+    (one) => one.systemIdentifier === systemIdentifier && one.placesAt !== undefined && compareLsn(one.placesAt, endLsn) >= 0,
+  );
+  return later[0]?.placesAt;
 }
 
 /** Of a log that a slot keeps, they matter while there is one. */

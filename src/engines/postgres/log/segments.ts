@@ -21,7 +21,9 @@ export function readSegment(name: string, bytes: Uint8Array, before?: SegmentFac
   let first: [number, number, number] | undefined;
   let last: [number, number, number] | undefined;
   let greatest = Number.NEGATIVE_INFINITY;
-  const end = segment.walk((at, previousEnd, micros) => {
+  let placesAt: number | undefined;
+  const end = segment.walk((at, previousEnd, micros, effect) => {
+    if (effect === PLACES) placesAt = at;
     if (Number.isNaN(micros)) return false;
     first ??= [at, previousEnd, micros];
     if (last === undefined) last = [at, previousEnd, micros];
@@ -46,6 +48,7 @@ export function readSegment(name: string, bytes: Uint8Array, before?: SegmentFac
     ...(first && last
       ? { firstCommit: segment.mark(...first), lastCommit: segment.mark(...last), maxCommitAt: formatMicros(greatest) }
       : {}),
+    ...(placesAt === undefined ? {} : { placesAt: segment.lsn(placesAt) }),
     ...(given.partial ? {} : { tail: tailOf(end, header.start) }),
   };
   return { facts, linked: end.linked };
