@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Alert, advanceAlerts, alertInWords, type Look } from "./alerts.ts";
+import { type Alert, advanceAlerts, alertInWords, haveSameCauses, type Look } from "./alerts.ts";
 import type { HealthReason } from "./health.ts";
 import { type HealthCode, MONITORS } from "./monitors.ts";
 
@@ -95,6 +95,14 @@ test("R36 an open alert says what to do about the cause that was found last", ()
   const { open } = advanceAlerts([], look("free space"), T0);
   assert.equal(open[0]?.next, "free space");
   assert.equal(advanceAlerts(open, look(), after(1)).open[0]?.next, undefined);
+});
+
+test("R36 an alert whose cause has become another one is stored again; one whose figures have changed is not", () => {
+  const open = (message: string): Alert[] => advanceAlerts([], [{ source: "shop", reasons: [{ code: "LOG_BEHIND", message }] }], T0).open;
+  const said = open("the log is 45m 34s behind (1.2 GB of 8 GB, since 2026-11-29T00:00:00Z)");
+  assert.ok(haveSameCauses(said, open("the log is 2h behind (940 MB of 8 GB, since 2026-11-28T00:00:00Z)")));
+  assert.ok(!haveSameCauses(said, open("the log is 45m 34s behind: the slot is gone")));
+  assert.ok(!haveSameCauses(said, [...said, ...open("x")]));
 });
 
 test("R36 what only the source itself can tell stays open while the source does not answer", () => {

@@ -92,6 +92,15 @@ const HIDES: Readonly<Partial<Record<HealthCode, readonly HealthCode[]>>> = {
 export const alertIdentity = ({ source, code, about }: Pick<Alert, "source" | "code" | "about">): string =>
   [source ?? "", code, ...(about === undefined ? [] : [about])].join("/");
 
+/** Figures change with every look; the cause of an alert does not. */
+const FIGURES = /(?:\d[\d.,:]*(?: ?(?:%|[a-zA-Z]{1,2}\b))? ?)+/g;
+
+/** Whether the same alerts are open for the same causes, whatever their figures. */
+export const haveSameCauses = (some: readonly Alert[], others: readonly Alert[]): boolean => causesOf(some) === causesOf(others);
+
+const causesOf = (open: readonly Alert[]): string =>
+  JSON.stringify(open.map((alert) => [alertIdentity(alert), alert.message.replace(FIGURES, "#")]).sort());
+
 /** The alerts after a look, and what channels are told. Pure: the same look twice tells nothing the second time. */
 export function advanceAlerts(
   open: readonly Alert[],

@@ -1,6 +1,6 @@
 // Moves the state of the alerts on by what was found, and tells channels. The state is stored before a channel is told and again
 // afterwards.
-import { type Alert, type AlertEvent, advanceAlerts, alertIdentity, type Look } from "../../core/alerts.ts";
+import { type Alert, type AlertEvent, advanceAlerts, alertIdentity, haveSameCauses, type Look } from "../../core/alerts.ts";
 import type { LifeboatError } from "../../core/errors.ts";
 import { withholdFirst } from "../../core/first-backup.ts";
 import type { Observed } from "../../core/protection.ts";
@@ -64,7 +64,11 @@ export async function advance(
       ({ mine } = claimed);
       ({ withheld } = first);
       const isSame =
-        state === stored && fresh.length + mine.length === 0 && claimed.pending.length === stored.pending.length && first.isSame;
+        state === stored &&
+        fresh.length + mine.length === 0 &&
+        claimed.pending.length === stored.pending.length &&
+        first.isSame &&
+        haveSameCauses(open, stored.open);
       return isSame ? undefined : { ...state, open, pending: claimed.pending, awaited: first.awaited };
     });
     events.push(...fresh);
