@@ -97,7 +97,7 @@ test("R36 an open alert says what to do about the cause that was found last", ()
   assert.equal(advanceAlerts(open, look(), after(1)).open[0]?.next, undefined);
 });
 
-test("R36 an alert whose cause has become another one is stored again; one whose figures have changed is not", () => {
+test("R36 an alert whose cause has become another one is stored again; one with other figures is not", () => {
   const open = (message: string): Alert[] => advanceAlerts([], [{ source: "shop", reasons: [{ code: "LOG_BEHIND", message }] }], T0).open;
   const said = open("the log is 45m 34s behind (1.2 GB of 8 GB, since 2026-11-29T00:00:00Z)");
   assert.ok(haveSameCauses(said, open("the log is 2h behind (940 MB of 8 GB, since 2026-11-28T00:00:00Z)")));

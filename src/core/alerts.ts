@@ -95,7 +95,7 @@ export const alertIdentity = ({ source, code, about }: Pick<Alert, "source" | "c
 /** Figures change with every look; the cause of an alert does not. */
 const FIGURES = /(?:\d[\d.,:]*(?: ?(?:%|[a-zA-Z]{1,2}\b))? ?)+/g;
 
-/** Whether the same alerts are open for the same causes, whatever their figures. */
+/** Whether the same alerts are open for the same causes; figures may differ. */
 export const haveSameCauses = (some: readonly Alert[], others: readonly Alert[]): boolean => causesOf(some) === causesOf(others);
 
 const causesOf = (open: readonly Alert[]): string =>
