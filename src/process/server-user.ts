@@ -1,4 +1,5 @@
 // PostgreSQL refuses to run as root. Started by root, the server runs as an ordinary user; else as ourselves.
+import { chmod, mkdir } from "node:fs/promises";
 import { LifeboatError } from "../core/errors.ts";
 import { baseEnvironment } from "./environment.ts";
 import { runProgram } from "./run.ts";
@@ -26,4 +27,11 @@ export async function serverUser(name?: string): Promise<ServerUser | undefined>
     "SCRATCH_FAILED",
     `a server cannot run as root, and there is no user ${name ?? CANDIDATES.join(" or ")} to run it as`,
   );
+}
+
+/** Makes a directory that another user may pass through, to reach its own part of it, but not look into. The mode holds under any umask. */
+export async function makePassage(directory: string, forAnother: boolean): Promise<void> {
+  const mode = forAnother ? 0o711 : 0o700;
+  await mkdir(directory, { mode });
+  await chmod(directory, mode);
 }

@@ -4,7 +4,21 @@
 // `kill -9`, the system frees the space, and a dangling link remains beside the note of the job for the next run to delete. On other
 // systems the file keeps its name until then.
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, statfs, symlink, unlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { LifeboatError } from "../core/errors.ts";
@@ -40,7 +54,9 @@ const folderOf = ({ jobId }: Maker): string => `lifeboat-${jobId}.spool`;
  */
 export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void> {
   const directory = dirname(dirname(place.path));
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const made = await mkdir(directory, { recursive: true, mode: 0o711 });
+  // A directory for temporary files that was missing: scratch servers of another user are made in it, too.
+  if (made !== undefined) await chmod(directory, 0o711);
   const freeBytes = await freeBytesIn(directory);
   if (freeBytes < sizeBytes + RESERVE_BYTES) {
     throw new LifeboatError(

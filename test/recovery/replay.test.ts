@@ -61,6 +61,26 @@ test("a log is replayed though the origin's settings name a locale that this mac
   );
 });
 
+test("R22 R57 a umask that shuts other users out keeps no server from its directories", { skip }, async (t) => {
+  const before = process.umask(0o077);
+  t.after(() => process.umask(before));
+  const directory = join(place, "masked");
+  t.after(() => rmSync(`${directory}-tablespaces`, { recursive: true }));
+  const end = (await walked()).at(-1)?.facts.endLsn as string;
+  const recovered = await recover(await orderFor(t, directory, { expectedEnd: end }), { configured: postgresBin() });
+  assert.deepEqual(await rowsOf(recovered), all);
+  await recovered.stop();
+  const scratch = await beginCluster({
+    directory: join(place, "masked-scratch"),
+    bin: postgresBin(),
+    jobId: "masked",
+    durable: false,
+    foreign: { isolation: "required" },
+  });
+  assert.deepEqual(await query(scratch.connection("postgres"), "select 1 as a"), [{ a: 1 }]);
+  await scratch.stop();
+});
+
 test("the whole log is replayed, and the data directory is stopped, complete and without our files", {
   skip,
 }, async (t) => {

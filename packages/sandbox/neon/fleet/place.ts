@@ -7,7 +7,7 @@ import { LifeboatError } from "../../../../src/core/errors.ts";
 import { endServerOf } from "../../../../src/engines/postgres/cluster/undo.ts";
 import type { ProcessMark } from "../../../../src/process/marks.ts";
 import { endProcess, isAlive, markProcess } from "../../../../src/process/marks.ts";
-import type { ServerUser } from "../../../../src/process/server-user.ts";
+import { makePassage, type ServerUser } from "../../../../src/process/server-user.ts";
 import { endOrphans, fleetName } from "./orphans.ts";
 
 /** The note in a fleet's directory, written before anything else is there. */
@@ -59,7 +59,7 @@ export async function makePlace(directory: string, user: ServerUser | undefined)
   const owner = await markProcess(process.pid);
   if (owner === undefined) throw new LifeboatError("SCRATCH_FAILED", "this process cannot find itself among the running ones");
   // Other users may pass through, to reach the servers' part of it, but not list it.
-  await mkdir(directory, { mode: user === undefined ? 0o700 : 0o711 }).catch((cause) => {
+  await makePassage(directory, user !== undefined).catch((cause) => {
     throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} for the sandbox cannot be made: ${cause.message}`, { cause });
   });
   await writeNote({ lifeboat: "fleet", directory, host: hostname(), owner });

@@ -1,14 +1,14 @@
 // A PostgreSQL cluster of our own: made, used and thrown away; or over data that exists, and kept. A supervisor process ends
 // it (and removes what is to be thrown away) even when we are killed.
 import { randomBytes } from "node:crypto";
-import { mkdir, stat, statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { isAbsolute } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatBytes } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
-import { serverUser } from "../../../process/server-user.ts";
+import { makePassage, serverUser } from "../../../process/server-user.ts";
 import { connectionFromParts } from "../connect/url.ts";
 import { order, startSupervisor } from "./ask-supervisor.ts";
 import { readControlFile } from "./control-file.ts";
@@ -187,7 +187,7 @@ async function makeDirectory({ directory, existing, jobId, proof }: ClusterOptio
     if (note === undefined || (note.jobId === jobId && note.proof === proof)) return note !== undefined;
     throw new LifeboatError("SCRATCH_FAILED", `${directory} belongs to job ${note.jobId}, not to ${jobId}`);
   }
-  await mkdir(directory, { mode: forAnother ? 0o711 : 0o700 }).catch((cause) => {
+  await makePassage(directory, forAnother).catch((cause) => {
     throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} for a cluster cannot be made: ${cause.message}`, { cause });
   });
   return false;

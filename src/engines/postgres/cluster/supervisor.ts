@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { markProcess } from "../../../process/marks.ts";
 import { runProgram } from "../../../process/run.ts";
+import { makePassage } from "../../../process/server-user.ts";
 import { changeNote, layoutOf, removeNoted, SUPERUSER } from "./layout.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 import { endServer, type Server, startServer } from "./server.ts";
@@ -54,7 +55,7 @@ async function makePlace(order: SupervisorOrder): Promise<void> {
   // Not recursive: something already in that place must not be taken over.
   await mkdir(socket, { mode: 0o700 });
   await own(order, socket);
-  if (order.cell) await mkdir(cell, { mode: 0o711 });
+  if (order.cell) await makePassage(cell, true);
   if (order.hba === undefined) return;
   await mkdir(configuration, { mode: 0o700 });
   for (const [name, content] of Object.entries({ "postgresql.conf": "", "pg_hba.conf": order.hba, "pg_ident.conf": "" })) {

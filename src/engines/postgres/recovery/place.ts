@@ -9,7 +9,7 @@ import type { BaseFacts } from "../../../core/log.ts";
 import type { Maker, Resource, Undone } from "../../../ports/resource.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { runProgram } from "../../../process/run.ts";
-import { type ServerUser, serverUser } from "../../../process/server-user.ts";
+import { makePassage, type ServerUser, serverUser } from "../../../process/server-user.ts";
 import {
   type ClusterNote,
   changeNote,
@@ -92,7 +92,7 @@ export const proofOf = (maker: Maker, work: string): string => maker.prove(RECOV
 /** Makes work and data directory. The note first: what it names is ours. */
 export async function beginPlace(place: RecoveryPlace): Promise<void> {
   const { directory, work, tablespaces, existed, maker } = place;
-  await mkdir(work, { mode: place.owner === undefined ? 0o700 : 0o711 }).catch((cause) => {
+  await makePassage(work, place.owner !== undefined).catch((cause) => {
     throw invalid(`${work}, a directory for the time of the restore, cannot be made: ${cause.message}`, cause);
   });
   const { jobId } = maker;

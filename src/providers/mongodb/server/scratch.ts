@@ -1,6 +1,6 @@
 // Scratch on this machine: a temporary `mongod` that only this user reaches.
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,7 +13,7 @@ import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../../ports/resource.ts";
 import { commandOf, endProcess, isAlive, markProcess, type ProcessMark } from "../../../process/marks.ts";
-import { type ServerUser, serverUser } from "../../../process/server-user.ts";
+import { makePassage, type ServerUser, serverUser } from "../../../process/server-user.ts";
 import type { MongodbProviderOptions } from "../options.ts";
 import { requireMongod } from "./find.ts";
 import { type ServerOrder, SOCKET } from "./protocol.ts";
@@ -35,7 +35,7 @@ export async function beginScratchServer(options: MongodbProviderOptions, reques
   const user = await userFor(options.scratch?.user);
   await declare(resource);
   // Others may pass through it, to reach the server's own part of it, but not look.
-  await mkdir(directory, { mode: user === undefined ? 0o700 : 0o711 }).catch((cause: Error) => {
+  await makePassage(directory, user !== undefined).catch((cause: Error) => {
     throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} cannot be made: ${cause.message}`, { cause });
   });
   await writeNote(directory, noteOf({ directory, jobId, host, proof: proofOf(maker, directory), data: layoutOf(directory).data }));
