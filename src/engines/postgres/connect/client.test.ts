@@ -12,6 +12,7 @@ import { openClient, ordinaryPath } from "./client.ts";
 import { assertNotSource, clusterIdentity } from "./identity.ts";
 import { refusePooled } from "./pooled.ts";
 import { programEnvironment } from "./programs.ts";
+import { translateLogin } from "./translate.ts";
 import { connectionFromParts, connectionFromUrl, partsOf, withDatabase } from "./url.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };
@@ -293,6 +294,14 @@ test("a superuser's sessions and programs are told in English what is wrong", ne
   assert.deepEqual(await languageOf(admin), ["C", "C"]);
   // Only a superuser may choose.
   assert.deepEqual(await languageOf(changed(admin, { user: "guest", password: "p" })), ["C.UTF-8", "C.UTF-8"]);
+});
+
+test("R25 a database whose locale the machine lacks is told with the locale to install, in any language", () => {
+  const detail = "Die Datenbank wurde mit LC_COLLATE »de_DE.UTF-8« initialisiert, was von setlocale() nicht erkannt wird.";
+  const refused = Object.assign(new Error("Datenbank-Locale ist inkompatibel mit Betriebssystem"), { code: "XX000", detail });
+  const told = translateLogin(refused, connectionFromUrl("postgres://u@h/shop"));
+  assert.ok(says("CAPABILITY_MISSING", /de_DE\.UTF-8/)(told));
+  assert.match((told as LifeboatError).hint, /install that locale/);
 });
 
 test("access rules that refuse a host are the cause that is told, not TLS that was tried before", needsServer, async (t) => {

@@ -139,6 +139,15 @@ export function translateError(error: unknown, connection: Connection): unknown 
 
 /** The same for a login: a database that is closed to everybody, or half dropped, is refused with a state that elsewhere means many things. */
 export function translateLogin(error: unknown, connection: Connection): unknown {
+  const { detail } = error as { detail?: unknown };
+  // A copied data directory on a machine without the locale of one of its databases; only this word is the same in every language.
+  if (error instanceof Error && typeof detail === "string" && detail.includes("setlocale()")) {
+    const hint = "install that locale on the machine of this server (Debian: apt-get install locales-all), then run it again";
+    return new LifeboatError("CAPABILITY_MISSING", `no session can be opened to ${connection.label}: ${error.message}: ${detail}`, {
+      cause: error,
+      hint,
+    });
+  }
   if (!(error instanceof Error) || sqlStateOf(error) !== "55000") return translateError(error, connection);
   return new LifeboatError("SOURCE_UNREACHABLE", `no session can be opened to ${connection.label}: ${error.message}`, {
     cause: error,
