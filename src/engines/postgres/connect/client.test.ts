@@ -12,7 +12,6 @@ import { openClient, ordinaryPath } from "./client.ts";
 import { assertNotSource, clusterIdentity } from "./identity.ts";
 import { refusePooled } from "./pooled.ts";
 import { programEnvironment } from "./programs.ts";
-import { translateLogin } from "./translate.ts";
 import { connectionFromParts, connectionFromUrl, partsOf, withDatabase } from "./url.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };
@@ -278,41 +277,4 @@ test("a bare name is looked for where an ordinary session of the role looks", ne
   assert.deepEqual(await ordinaryPath(admin), ["postgres", 'odd, "one', "public"]);
   const said = changed(admin, { parameters: { options: "-c search_path=app" } });
   assert.deepEqual(await ordinaryPath(said), ["app"]);
-});
-
-test("a superuser's sessions and programs are told in English what is wrong", needsServer, async () => {
-  const admin = await freshDatabase();
-  await query(admin, `create role guest login password 'p'; alter database ${partsOf(admin).database} set lc_messages = 'C.UTF-8'`);
-  const languageOf = async (connection: Connection): Promise<readonly string[]> => {
-    const client = await openClient(connection);
-    const [row] = await client.query<{ lc_messages: string }>("show lc_messages");
-    const env = programEnvironment(connection, client);
-    const ran = await runProgram(join(postgresBin(), "psql"), ["-XAt", "-c", "show lc_messages"], { env, timeoutMs: 60_000 });
-    await client.close();
-    return [row?.lc_messages ?? "", ran.stdout.trim()];
-  };
-  assert.deepEqual(await languageOf(admin), ["C", "C"]);
-  // Only a superuser may choose.
-  assert.deepEqual(await languageOf(changed(admin, { user: "guest", password: "p" })), ["C.UTF-8", "C.UTF-8"]);
-});
-
-test("R25 a database whose locale the machine lacks is told with the locale to install, in any language", () => {
-  const detail = "Die Datenbank wurde mit LC_COLLATE »de_DE.UTF-8« initialisiert, was von setlocale() nicht erkannt wird.";
-  const refused = Object.assign(new Error("Datenbank-Locale ist inkompatibel mit Betriebssystem"), { code: "XX000", detail });
-  const told = translateLogin(refused, connectionFromUrl("postgres://u@h/shop"));
-  assert.ok(says("CAPABILITY_MISSING", /de_DE\.UTF-8/)(told));
-  assert.match((told as LifeboatError).hint, /install that locale/);
-});
-
-test("access rules that refuse a host are the cause that is told, not TLS that was tried before", needsServer, async (t) => {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  const settings = { listen_addresses: "127.0.0.1", port: String(port) };
-  const cluster = await testCluster({ settings, hba: "host all all 127.0.0.1/32 reject" });
-  t.after(() => cluster.stop());
-  await assert.rejects(openClient(connectionFromUrl(`postgres://u@127.0.0.1:${port}/d`)), (error) => {
-    return says("SOURCE_AUTH", /pg_hba\.conf rejects/)(error) && /admit this host/.test((error as LifeboatError).hint);
-  });
 });
