@@ -171,7 +171,6 @@ test("what a MongoDB source cannot do is told before anything is done, and in wo
   for (const [args, code] of [
     [["restore", "shop", "--into", "./directory"], "RESTORE_TARGET_INVALID"],
     [["restore", "shop", "--into", "scratch", "--plan"], "RESTORE_TARGET_INVALID"],
-    [["restore", "shop", "--in-place", "--yes", "shop"], "CAPABILITY_MISSING"],
     [["backup", "shop", "--kind", "base"], "CAPABILITY_MISSING"],
     [["backup", "shop", "--kind", "data"], "USAGE"],
     [["backup", "shop", "--tables", "nothing"], "TABLE_UNKNOWN"],

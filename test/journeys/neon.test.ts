@@ -94,7 +94,7 @@ test("R1 R3 R4 plan names the drift, apply fixes it once, status reports setting
   assert.ok(status.exposureSeconds <= tookSeconds, "the provider's window ended no earlier than it was asked");
   assert.deepEqual(
     status.limits.map(({ name }: { name: string }) => name),
-    ["branches", "root branches", "snapshots", "protected branches", "storage"],
+    ["branches", "root branches", "snapshots", "protected branches", "storage", "connections"],
   );
   await shop.assertNothingLeft();
 });

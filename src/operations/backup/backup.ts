@@ -60,7 +60,9 @@ async function storeDump(
   const dump = await job.step("snapshot", () =>
     source.engine
       .beginDump(connection, { kind: request.kind, tables, rolePasswords, signal: job.signal, progress: watch.progress })
-      .catch((error: unknown) => Promise.reject(request.tables === undefined ? ofConfiguredTables(error, source) : error)),
+      .catch((error: unknown) =>
+        Promise.reject(tables !== undefined && tables === source.tables ? ofConfiguredTables(error, source) : error),
+      ),
   );
   try {
     const draft = await beginDraft(context, source, request, { ...making, at: dump.snapshotAt });
