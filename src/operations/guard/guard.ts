@@ -1,6 +1,6 @@
 // Guard: a change of a source with a way back. A point is taken and proven reachable, the command runs, then the source's checks and the
 // application's health are asked, for as long as wanted. On failure it says what changed, and sets production back when that was decided.
-import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { type Check, judge, type Verdict } from "../../core/verdict.ts";
 import type { ProgramEnd, Programs } from "../../ports/programs.ts";
 import { type GuardRecord, readGuard, writeGuard } from "../../repository/guards.ts";
@@ -59,7 +59,7 @@ export interface Guarded {
   readonly by?: readonly string[] | undefined;
   /** The position in the log right before the command. Absent: there is no archive that could reach it. */
   readonly position?: string | undefined;
-  /** What setting back loses beside the change: the time between the way back and the command. Absent: no command ran. */
+  /** What setting back loses beside the change: the time between the way back and the command. Absent: no command ran, or not known. */
   readonly lossMs?: number | undefined;
   readonly rollback?:
     | { readonly job: string; readonly to: string; readonly verdict: Verdict; readonly kept?: Restored["kept"] }
@@ -183,7 +183,12 @@ class Guarding {
     const { position, commandAt } = this.#before;
     if (commandAt === undefined) return {};
     if (to === undefined ? position !== undefined : to.kind === "lsn") return { position, lossMs: 0 };
-    return { position, lossMs: Math.max(0, Date.parse(commandAt) - (await instantOf(this.#context, this.#source, point)).getTime()) };
+    // A figure of the report: that it cannot be had must keep no failed change from being set back.
+    const from = await instantOf(this.#context, this.#source, point).catch((error: unknown) => {
+      if (!isLifeboatError(error) || error.code === "BUG") throw error;
+      return undefined;
+    });
+    return { position, lossMs: from && Math.max(0, Date.parse(commandAt) - from.getTime()) };
   }
 
   async #runCommand(): Promise<GuardedCommand> {

@@ -43,7 +43,7 @@ export const guard = operation({
     position: about(orNull(z.string()), "The position in the log right before the command. Null: no log archive reaches it."),
     lossSeconds: about(
       orNull(seconds),
-      "What setting back loses beside the change: the time between the way back and the command. Null: no command ran.",
+      "What setting back loses beside the change: the time between the way back and the command. Null: no command ran, or not known.",
     ),
     expiresAt: about(orNull(instant), "When the point expires. Null: it is on hold."),
     continued: about(orNull(jobId), "The interrupted guard that was ended."),
